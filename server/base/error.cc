@@ -1,0 +1,104 @@
+#include "server/base/error.h"
+
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace sluice {
+namespace {
+
+constexpr char kErrorInfo[] = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr char kRetryInfo[] = "type.googleapis.com/google.rpc.RetryInfo";
+constexpr char kPostgresError[] = "type.googleapis.com/sluice.v1.PostgresError";
+
+template <typename Message>
+void SetPayload(const char* type_url, const Message& message, absl::Status* status) {
+  status->SetPayload(type_url, absl::Cord(message.SerializeAsString()));
+}
+
+template <typename Message>
+std::optional<Message> GetPayload(const char* type_url, const absl::Status& status) {
+  const auto payload = status.GetPayload(type_url);
+  Message message;
+  if (!payload.has_value() || !message.ParseFromString(std::string(*payload))) return std::nullopt;
+  return message;
+}
+
+Outcome OutcomeFromName(absl::string_view name) {
+  for (Outcome outcome : {v1::OUTCOME_NOT_STARTED, v1::OUTCOME_ROLLED_BACK, v1::OUTCOME_COMMITTED}) {
+    if (name == OutcomeName(outcome)) return outcome;
+  }
+  return v1::OUTCOME_UNKNOWN;
+}
+
+}  // namespace
+
+absl::string_view OutcomeName(Outcome outcome) {
+  switch (outcome) {
+    case v1::OUTCOME_NOT_STARTED: return "NOT_STARTED";
+    case v1::OUTCOME_ROLLED_BACK: return "ROLLED_BACK";
+    case v1::OUTCOME_COMMITTED: return "COMMITTED";
+    default: return "UNKNOWN";
+  }
+}
+
+absl::Status MakeError(ErrorFacts facts) {
+  absl::Status status(facts.code, facts.message);
+
+  google::rpc::ErrorInfo info;
+  info.set_domain("sluice");
+  info.set_reason(facts.reason);
+  info.mutable_metadata()->insert(facts.metadata.begin(), facts.metadata.end());
+  (*info.mutable_metadata())["outcome"] = std::string(OutcomeName(facts.outcome));
+  SetPayload(kErrorInfo, info, &status);
+
+  if (facts.retry_after.has_value()) {
+    google::rpc::RetryInfo retry;
+    absl::Duration rest;
+    retry.mutable_retry_delay()->set_seconds(absl::IDivDuration(*facts.retry_after, absl::Seconds(1), &rest));
+    retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+    SetPayload(kRetryInfo, retry, &status);
+  }
+  if (facts.postgres.has_value()) {
+    facts.postgres->set_outcome(facts.outcome);
+    SetPayload(kPostgresError, *facts.postgres, &status);
+  }
+  return status;
+}
+
+ErrorFacts FactsOf(const absl::Status& status) {
+  ErrorFacts facts;
+  facts.code = status.code();
+  facts.message = std::string(status.message());
+  facts.outcome = v1::OUTCOME_UNKNOWN;
+  if (auto info = GetPayload<google::rpc::ErrorInfo>(kErrorInfo, status)) {
+    facts.reason = info->reason();
+    facts.metadata.insert(info->metadata().begin(), info->metadata().end());
+    facts.outcome = OutcomeFromName(facts.metadata["outcome"]);
+    facts.metadata.erase("outcome");
+  }
+  if (auto retry = GetPayload<google::rpc::RetryInfo>(kRetryInfo, status)) {
+    facts.retry_after = absl::Seconds(retry->retry_delay().seconds()) + absl::Nanoseconds(retry->retry_delay().nanos());
+  }
+  facts.postgres = GetPayload<v1::PostgresError>(kPostgresError, status);
+  return facts;
+}
+
+std::string ReasonOf(const absl::Status& status) { return FactsOf(status).reason; }
+
+Outcome OutcomeOf(const absl::Status& status) { return FactsOf(status).outcome; }
+
+std::string SqlStateOf(const absl::Status& status) {
+  ErrorFacts facts = FactsOf(status);
+  auto found = facts.metadata.find("sqlstate");
+  return found == facts.metadata.end() ? "" : found->second;
+}
+
+absl::Status WithMetadata(const absl::Status& status, absl::string_view key, absl::string_view value) {
+  ErrorFacts facts = FactsOf(status);
+  facts.metadata[std::string(key)] = std::string(value);
+  return MakeError(std::move(facts));
+}
+
+}  // namespace sluice

@@ -1,0 +1,184 @@
+#include "server/base/errors.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error.h"
+
+namespace sluice::errors {
+namespace {
+
+using Metadata = std::map<std::string, std::string>;
+using absl::StatusCode;
+
+// A request that was refused: nothing was sent.
+absl::Status Refused(StatusCode code, absl::string_view reason, std::string message, Metadata metadata = {}) {
+  ErrorFacts facts;
+  facts.code = code;
+  facts.reason = std::string(reason);
+  facts.message = std::move(message);
+  facts.metadata = std::move(metadata);
+  return MakeError(std::move(facts));
+}
+
+absl::Status TryLater(StatusCode code, absl::string_view reason, std::string message, absl::Duration retry_after,
+                      Metadata metadata = {}) {
+  ErrorFacts facts = FactsOf(Refused(code, reason, std::move(message), std::move(metadata)));
+  facts.retry_after = retry_after;
+  return MakeError(std::move(facts));
+}
+
+absl::Status Ended(StatusCode code, absl::string_view reason, std::string message, v1::Outcome outcome,
+                   Metadata metadata = {}) {
+  ErrorFacts facts = FactsOf(Refused(code, reason, std::move(message), std::move(metadata)));
+  facts.outcome = outcome;
+  return MakeError(std::move(facts));
+}
+
+}  // namespace
+
+absl::Status MalformedRequest(absl::string_view why, absl::string_view field) {
+  Metadata metadata;
+  if (!field.empty()) metadata["field"] = std::string(field);
+  return Refused(StatusCode::kInvalidArgument, "MALFORMED_REQUEST", std::string(why), std::move(metadata));
+}
+
+absl::Status InvalidField(absl::string_view field, absl::string_view why) {
+  return Refused(StatusCode::kInvalidArgument, "INVALID_FIELD", absl::StrCat(field, ": ", why),
+                 {{"field", std::string(field)}});
+}
+
+absl::Status SyntaxError(absl::string_view why, int position) {
+  return Refused(StatusCode::kInvalidArgument, "SYNTAX_ERROR", absl::StrCat(why, " at character ", position),
+                 {{"field", "statement.sql"}, {"sqlstate", "42601"}, {"position", absl::StrCat(position)}});
+}
+
+absl::Status InvalidText(absl::string_view field, absl::string_view why) {
+  return Refused(StatusCode::kInvalidArgument, "INVALID_TEXT", absl::StrCat(field, ": ", why),
+                 {{"field", std::string(field)}, {"sqlstate", "22021"}});
+}
+
+absl::Status EmptyStatement() {
+  return Refused(StatusCode::kInvalidArgument, "EMPTY_STATEMENT", "statement.sql holds no statement",
+                 {{"field", "statement.sql"}});
+}
+
+absl::Status MultipleStatements(int position) {
+  return Refused(
+      StatusCode::kInvalidArgument, "MULTIPLE_STATEMENTS",
+      absl::StrCat("a second statement begins at character ", position, "; send several statements with ExecuteBatch"),
+      {{"field", "statement.sql"}, {"sqlstate", "42601"}, {"position", absl::StrCat(position)}});
+}
+
+absl::Status ParameterCount(absl::string_view why, absl::string_view sqlstate) {
+  return Refused(StatusCode::kInvalidArgument, "PARAMETER_COUNT", std::string(why),
+                 {{"field", "statement.params"}, {"sqlstate", std::string(sqlstate)}});
+}
+
+absl::Status ParameterInvalid(int index, absl::string_view why, absl::string_view sqlstate) {
+  return Refused(StatusCode::kInvalidArgument, "PARAMETER_INVALID", absl::StrCat("$", index, ": ", why),
+                 {{"field", absl::StrCat("statement.params[", index - 1, "]")},
+                  {"parameterIndex", absl::StrCat(index)},
+                  {"sqlstate", std::string(sqlstate)}});
+}
+
+absl::Status ParametersNotAllowed(absl::string_view keyword) {
+  return Refused(StatusCode::kInvalidArgument, "PARAMETERS_NOT_ALLOWED",
+                 absl::StrCat(keyword,
+                              " takes no parameters; they go with SELECT, WITH, VALUES, TABLE, INSERT, UPDATE, "
+                              "DELETE, MERGE, CALL, EXPLAIN and DECLARE"),
+                 {{"field", "statement.params"}, {"keyword", std::string(keyword)}, {"sqlstate", "0A000"}});
+}
+
+absl::Status RequestTooLarge(absl::string_view field, int64_t limit, int64_t actual, absl::string_view unit) {
+  return Refused(StatusCode::kInvalidArgument, "REQUEST_TOO_LARGE",
+                 absl::StrCat(field, ": at most ", limit, " ", unit, ", got ", actual),
+                 {{"field", std::string(field)}, {"limit", absl::StrCat(limit)}, {"actual", absl::StrCat(actual)}});
+}
+
+absl::Status TransactionControl(absl::string_view keyword, absl::string_view use_instead) {
+  return Refused(StatusCode::kFailedPrecondition, "TRANSACTION_CONTROL",
+                 absl::StrCat(keyword, " is not for a single call; ", use_instead),
+                 {{"keyword", std::string(keyword)}});
+}
+
+absl::Status SessionState(absl::string_view what, absl::string_view use_instead) {
+  return Refused(StatusCode::kFailedPrecondition, "SESSION_STATE",
+                 absl::StrCat(what, " would outlive the call in a pooled session; ", use_instead),
+                 {{"what", std::string(what)}});
+}
+
+absl::Status CopyNotSupported() {
+  return Refused(StatusCode::kFailedPrecondition, "STATEMENT_NOT_SUPPORTED",
+                 "COPY to or from the client needs a stream; use INSERT, or SELECT", {{"keyword", "COPY"}});
+}
+
+absl::Status NotInTransaction(absl::string_view keyword) {
+  return Refused(StatusCode::kFailedPrecondition, "ACTIVE_SQL_TRANSACTION",
+                 absl::StrCat(keyword,
+                              " can not run inside a transaction, so not in an atomic batch, with transaction "
+                              "options or read-only"),
+                 {{"keyword", std::string(keyword)}, {"sqlstate", "25001"}});
+}
+
+absl::Status TokenMissing() {
+  return Refused(StatusCode::kUnauthenticated, "TOKEN_MISSING",
+                 "this gateway knows its callers: send `authorization: Bearer <token>` or a client certificate");
+}
+
+absl::Status TokenInvalid() {
+  return Refused(StatusCode::kUnauthenticated, "TOKEN_INVALID", "the token or certificate belongs to no caller");
+}
+
+absl::Status StatementNotAllowed(absl::string_view caller, absl::string_view permission) {
+  return Refused(StatusCode::kPermissionDenied, "STATEMENT_NOT_ALLOWED",
+                 absl::StrCat("caller ", caller, " lacks the permission ", permission),
+                 {{"caller", std::string(caller)}, {"permission", std::string(permission)}});
+}
+
+absl::Status GatewayOverloaded(absl::string_view what_is_full, absl::Duration retry_after) {
+  return TryLater(StatusCode::kResourceExhausted, "GATEWAY_OVERLOADED", std::string(what_is_full), retry_after);
+}
+
+absl::Status QueueTimeout(absl::Duration waited, absl::string_view why) {
+  return Refused(
+      StatusCode::kDeadlineExceeded, "QUEUE_TIMEOUT",
+      absl::StrCat("no connection came free within ", absl::FormatDuration(waited), why.empty() ? "" : ": ", why),
+      {{"waited", absl::FormatDuration(waited)}});
+}
+
+absl::Status BackendUnreachable(absl::string_view why, absl::Duration retry_after) {
+  return TryLater(StatusCode::kUnavailable, "BACKEND_UNREACHABLE", std::string(why), retry_after);
+}
+
+absl::Status Draining() {
+  return TryLater(StatusCode::kUnavailable, "DRAINING", "this gateway is shutting down", absl::ZeroDuration());
+}
+
+absl::Status Cancelled(v1::Outcome outcome) {
+  return Ended(StatusCode::kCancelled, "CANCELLED", "cancelled by the caller", outcome);
+}
+
+absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit) {
+  return Ended(StatusCode::kDeadlineExceeded, "DEADLINE_EXCEEDED",
+               absl::StrCat("not done within ", absl::FormatDuration(limit)), outcome,
+               {{"limit", absl::FormatDuration(limit)}});
+}
+
+absl::Status OutcomeUnknown(absl::string_view why) {
+  return Ended(StatusCode::kUnknown, "OUTCOME_UNKNOWN", absl::StrCat("it may have been committed: ", why),
+               v1::OUTCOME_UNKNOWN);
+}
+
+absl::Status ResponseTooLarge(absl::string_view what, int64_t limit, int64_t rows_so_far, v1::Outcome outcome) {
+  return Ended(
+      StatusCode::kResourceExhausted, "RESPONSE_TOO_LARGE",
+      absl::StrCat("the answer exceeds ", limit, " ", what, "; ask for less at a time (LIMIT)"), outcome,
+      {{what == "rows" ? "limitRows" : "limitBytes", absl::StrCat(limit)}, {"rowsSoFar", absl::StrCat(rows_so_far)}});
+}
+
+absl::Status Bug(absl::string_view what, v1::Outcome outcome) {
+  return Ended(StatusCode::kInternal, "GATEWAY_BUG", std::string(what), outcome);
+}
+
+}  // namespace sluice::errors

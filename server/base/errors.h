@@ -1,0 +1,74 @@
+#ifndef SLUICE_SERVER_BASE_ERRORS_H_
+#define SLUICE_SERVER_BASE_ERRORS_H_
+
+// Every error of the gateway's own, by name. What PostgreSQL and the poolers say is
+// translated in server/postgres/sqlstate.h. docs/errors.md tells callers what to do
+// about each; a test compares that page with this file.
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "sluice/v1/error.pb.h"
+
+namespace sluice::errors {
+
+// --- The request is wrong: INVALID_ARGUMENT, never sent -------------------------------
+
+// The bytes are no message of this API, or a string in it is not UTF-8. `field` may be empty.
+absl::Status MalformedRequest(absl::string_view why, absl::string_view field);
+// A field that is missing or out of its range.
+absl::Status InvalidField(absl::string_view field, absl::string_view why);
+// Bytes that PostgreSQL's lexer would refuse; `position` in characters, from 1.
+absl::Status SyntaxError(absl::string_view why, int position);
+// Text that is not UTF-8, or has a NUL byte.
+absl::Status InvalidText(absl::string_view field, absl::string_view why);
+absl::Status EmptyStatement();
+absl::Status MultipleStatements(int position);
+// A $n that has no parameter, a parameter that has no $n, or more than 65,535.
+absl::Status ParameterCount(absl::string_view why, absl::string_view sqlstate);
+// `index` counts from 1, as $n does.
+absl::Status ParameterInvalid(int index, absl::string_view why, absl::string_view sqlstate);
+// A statement whose meaning would silently change with literals in the place of $n.
+absl::Status ParametersNotAllowed(absl::string_view keyword);
+// More than a limit of the API. `unit` completes "at most 1000 <unit>".
+absl::Status RequestTooLarge(absl::string_view field, int64_t limit, int64_t actual, absl::string_view unit);
+
+// --- The statement can not run here: FAILED_PRECONDITION ------------------------------
+
+absl::Status TransactionControl(absl::string_view keyword, absl::string_view use_instead);
+absl::Status SessionState(absl::string_view what, absl::string_view use_instead);
+// COPY to or from the client, which needs a stream.
+absl::Status CopyNotSupported();
+// In a batch or read-only transaction, a statement that can not run in a transaction block.
+absl::Status NotInTransaction(absl::string_view keyword);
+
+// --- Who calls -----------------------------------------------------------------------
+
+absl::Status TokenMissing();
+absl::Status TokenInvalid();
+// `permission` is one that the caller lacks.
+absl::Status StatementNotAllowed(absl::string_view caller, absl::string_view permission);
+
+// --- Load, time, weather -------------------------------------------------------------
+
+absl::Status GatewayOverloaded(absl::string_view what_is_full, absl::Duration retry_after);
+// The deadline passed before a connection came free. `why` tells what the gateway knows.
+absl::Status QueueTimeout(absl::Duration waited, absl::string_view why);
+// No connection, and waiting would not help (a wrong password, no such database).
+absl::Status BackendUnreachable(absl::string_view why, absl::Duration retry_after);
+absl::Status Draining();
+absl::Status Cancelled(v1::Outcome outcome);
+absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit);
+// The connection broke, or answered nonsense, after the statement was sent.
+absl::Status OutcomeUnknown(absl::string_view why);
+// The answer is larger than the limit. `rows_so_far` were read before it was given up.
+absl::Status ResponseTooLarge(absl::string_view what, int64_t limit, int64_t rows_so_far, v1::Outcome outcome);
+// A broken promise of our own.
+absl::Status Bug(absl::string_view what, v1::Outcome outcome);
+
+}  // namespace sluice::errors
+
+#endif  // SLUICE_SERVER_BASE_ERRORS_H_

@@ -1,0 +1,98 @@
+#include "server/sql/session_state.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+#include "server/base/status_macros.h"
+
+namespace sluice::sql {
+namespace {
+
+using Set = absl::flat_hash_set<absl::string_view>;
+
+constexpr char kUseBatch[] = "an atomic ExecuteBatch is a transaction";
+constexpr char kUseSetLocal[] = "use SET LOCAL in an atomic ExecuteBatch, or ALTER ROLE ... SET for all calls";
+
+absl::Status CheckSet(const Words& words) {
+  const absl::string_view scope = words.Head(1);
+  const bool local = scope == "LOCAL";
+  const absl::string_view name = local || scope == "SESSION" ? words.Head(2) : scope;
+  if (name == "ROLE" || name == "AUTHORIZATION" || (local && name == "SESSION")) {
+    return errors::TransactionControl("SET ROLE", "who runs a call is decided by its caller, not by its text");
+  }
+  if (name == "TRANSACTION" || name == "CHARACTERISTICS") {
+    return errors::TransactionControl("SET TRANSACTION", "use the call's transaction options");
+  }
+  if (scope == "CONSTRAINTS") return absl::OkStatus();
+  if (!local) return errors::SessionState(absl::StrCat("SET ", name), kUseSetLocal);
+  // The gateway reads values in these forms, and binds by these rules.
+  static const auto& ours =
+      *new Set{"CLIENT_ENCODING", "NAMES", "DATESTYLE", "INTERVALSTYLE", "STANDARD_CONFORMING_STRINGS"};
+  if (ours.contains(name)) {
+    return errors::SessionState(absl::StrCat("SET LOCAL ", name),
+                                "the gateway's typed results rely on it; format values in SQL (to_char)");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckCreate(const Words& words) {
+  static const auto& before_temp = *new Set{"OR", "REPLACE", "LOCAL", "GLOBAL"};
+  size_t i = 1;
+  while (before_temp.contains(words.Head(i))) ++i;
+  const bool temporary = words.Head(i) == "TEMP" || words.Head(i) == "TEMPORARY" || words.has_pg_temp();
+  if (temporary && !words.has_on_commit_drop()) {
+    return errors::SessionState("a temporary object",
+                                "use CREATE TEMP TABLE ... ON COMMIT DROP in an atomic ExecuteBatch");
+  }
+  return absl::OkStatus();
+}
+
+// Statements that are refused by their first word alone.
+absl::Status CheckFirstWord(const Words& words) {
+  static const auto& transaction_control =
+      *new Set{"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"};
+  static const auto& session_state = *new absl::flat_hash_map<absl::string_view, absl::string_view>{
+      {"RESET", kUseSetLocal},
+      {"DISCARD", "the gateway looks after its sessions by itself"},
+      {"LISTEN", "notifications need a session of their own, which no unary call has"},
+      {"UNLISTEN", "notifications need a session of their own, which no unary call has"},
+      {"PREPARE", "send the statement itself: its parameters are bound by the gateway"},
+      {"EXECUTE", "send the statement itself: its parameters are bound by the gateway"},
+      {"DEALLOCATE", "send the statement itself: its parameters are bound by the gateway"},
+      {"LOAD", "use shared_preload_libraries or session_preload_libraries"}};
+  const absl::string_view keyword = words.Head(0);
+  if (transaction_control.contains(keyword)) return errors::TransactionControl(keyword, kUseBatch);
+  if (keyword == "PREPARE" && words.Head(1) == "TRANSACTION") {
+    return errors::TransactionControl("PREPARE TRANSACTION", kUseBatch);
+  }
+  auto refused = session_state.find(keyword);
+  if (refused != session_state.end()) return errors::SessionState(keyword, refused->second);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckLeavesNothingBehind(const Words& words) {
+  RETURN_IF_ERROR(CheckFirstWord(words));
+  const absl::string_view keyword = words.Head(0);
+  if (keyword == "SET") RETURN_IF_ERROR(CheckSet(words));
+  if (keyword == "CREATE") RETURN_IF_ERROR(CheckCreate(words));
+  if (keyword == "COPY" && words.has_client_copy()) return errors::CopyNotSupported();
+  if (keyword == "DECLARE" && words.has_with_hold()) {
+    return errors::SessionState("a cursor WITH HOLD", "declare it without hold in an atomic ExecuteBatch");
+  }
+  if (words.has_into_temp()) {
+    return errors::SessionState("SELECT INTO TEMP",
+                                "use CREATE TEMP TABLE ... ON COMMIT DROP AS in an atomic ExecuteBatch");
+  }
+  if (words.session_lock().has_value()) {
+    return errors::SessionState(*words.session_lock(), "use pg_advisory_xact_lock, which ends with the transaction");
+  }
+  if (words.has_lasting_set_config()) {
+    return errors::SessionState("set_config for the session", "give it the word true as its third argument");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sluice::sql

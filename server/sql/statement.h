@@ -1,0 +1,58 @@
+#ifndef SLUICE_SERVER_SQL_STATEMENT_H_
+#define SLUICE_SERVER_SQL_STATEMENT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace sluice::sql {
+
+// A $n of a statement: its bytes [begin, end) and its n.
+struct Placeholder {
+  size_t begin = 0;
+  size_t end = 0;
+  int32_t number = 0;
+};
+
+// What a statement's text tells without asking PostgreSQL.
+struct Statement {
+  // In order of their place.
+  std::vector<Placeholder> placeholders;
+  // Strings in the text, for the binder's self-check.
+  size_t string_count = 0;
+  // The first word, in upper case: "SELECT".
+  std::string keyword;
+
+  // Whether $n means here what it means to a server-side bind. Elsewhere (CREATE
+  // FUNCTION ... RETURN $1 + 1) a literal in its place would silently mean another thing.
+  bool takes_parameters = false;
+
+  // Whether it may share a message, and so an implicit transaction, with the prelude and
+  // with other statements. VACUUM, CREATE INDEX CONCURRENTLY and the like may not, nor
+  // may DO and CALL, which may COMMIT.
+  bool may_share_transaction = true;
+
+  // A read as far as the text shows it: no writing clause, no locking clause, no
+  // function known for its effect. A user's function in it may still write, so whoever
+  // relies on this (a retry) does so in a READ ONLY transaction.
+  bool looks_read_only = false;
+
+  // A server with standard_conforming_strings = off would read the text differently.
+  bool depends_on_string_setting = false;
+};
+
+// Refuses, before anything is sent, with the errors of server/base/errors.h: text that
+// is not UTF-8 or that PostgreSQL's lexer refuses, no statement or more than one,
+// transaction control, COPY through the client, and whatever would leave something
+// behind in a pooled session. The text is read as standard_conforming_strings = on.
+//
+// This protects from mistakes, not from malice: a function can still call set_config.
+absl::StatusOr<Statement> ParseStatement(absl::string_view text);
+
+}  // namespace sluice::sql
+
+#endif  // SLUICE_SERVER_SQL_STATEMENT_H_

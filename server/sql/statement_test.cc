@@ -1,0 +1,144 @@
+#include "server/sql/statement.h"
+
+#include "gtest/gtest.h"
+#include "server/base/error.h"
+
+namespace sluice::sql {
+namespace {
+
+std::string ReasonFor(absl::string_view text) {
+  absl::StatusOr<Statement> statement = ParseStatement(text);
+  return statement.ok() ? "ok" : ReasonOf(statement.status());
+}
+
+Statement Parsed(absl::string_view text) {
+  absl::StatusOr<Statement> statement = ParseStatement(text);
+  EXPECT_TRUE(statement.ok()) << text << ": " << statement.status();
+  return statement.ok() ? *statement : Statement();
+}
+
+TEST(StatementTest, RefusesWhatIsNoSingleStatement) {
+  EXPECT_EQ(ReasonFor(""), "EMPTY_STATEMENT");
+  EXPECT_EQ(ReasonFor(" ; -- nothing\n;"), "EMPTY_STATEMENT");
+  EXPECT_EQ(ReasonFor("SELECT 1; SELECT 2"), "MULTIPLE_STATEMENTS");
+  EXPECT_EQ(ReasonFor("SELECT 1; -- done\n ;"), "ok");
+  EXPECT_EQ(ReasonFor("SELECT ';', $$;$$, \";\" /* ; */"), "ok");
+  EXPECT_EQ(ReasonFor("SELECT 'open"), "SYNTAX_ERROR");
+  EXPECT_EQ(ReasonFor(absl::string_view("SELECT\0 1", 9)), "INVALID_TEXT");
+  EXPECT_EQ(ReasonFor("SELECT '\xff'"), "INVALID_TEXT");
+}
+
+TEST(StatementTest, PointsAtTheSecondStatementInCharacters) {
+  absl::Status status = ParseStatement(u8"SELECT 'é'; DROP TABLE t").status();
+  EXPECT_EQ(FactsOf(status).metadata["position"], "13");
+}
+
+TEST(StatementTest, ARoutineBodyWithSemicolonsIsOneStatement) {
+  EXPECT_EQ(ReasonFor("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END"), "ok");
+  EXPECT_EQ(ReasonFor("CREATE OR REPLACE PROCEDURE f() BEGIN ATOMIC SELECT 1; END; DROP TABLE t"),
+            "MULTIPLE_STATEMENTS");
+  EXPECT_EQ(ReasonFor("CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)"), "ok");
+}
+
+TEST(StatementTest, NoRoutineBodyHidesASecondStatement) {
+  EXPECT_EQ(ReasonFor("CREATE FUNCTION begin() RETURNS int LANGUAGE sql AS 'x'; DROP TABLE t"), "MULTIPLE_STATEMENTS");
+  EXPECT_EQ(ReasonFor("CREATE FUNCTION f() BEGIN ATOMIC SELECT 1 case; END; DROP TABLE t"), "SYNTAX_ERROR");
+  EXPECT_EQ(ReasonFor("CREATE FUNCTION f() BEGIN ATOMIC SELECT 1 AS end; DROP TABLE t; END"), "MULTIPLE_STATEMENTS");
+}
+
+TEST(StatementTest, RefusesTransactionControl) {
+  for (const char* text :
+       {"BEGIN", "start transaction", "COMMIT", "END", "/* x */ ROLLBACK", "ABORT", "SAVEPOINT a", "RELEASE a",
+        "PREPARE TRANSACTION 'x'", "SET TRANSACTION READ ONLY", "SET ROLE postgres", "SET LOCAL ROLE postgres",
+        "SET SESSION AUTHORIZATION x", "SET LOCAL SESSION AUTHORIZATION x",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"}) {
+    EXPECT_EQ(ReasonFor(text), "TRANSACTION_CONTROL") << text;
+  }
+}
+
+TEST(StatementTest, RefusesWhatOutlivesTheCall) {
+  for (const char* text : {"SET work_mem = '1GB'",
+                           "SET SESSION work_mem = 1",
+                           "SET TIME ZONE 'UTC'",
+                           "RESET ALL",
+                           "RESET ROLE",
+                           "LISTEN a",
+                           "UNLISTEN *",
+                           "PREPARE a AS SELECT 1",
+                           "EXECUTE a",
+                           "DEALLOCATE ALL",
+                           "DISCARD ALL",
+                           "LOAD 'x'",
+                           "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+                           "CREATE TEMP TABLE t(a int)",
+                           "CREATE TEMPORARY VIEW v AS SELECT 1",
+                           "CREATE LOCAL TEMP SEQUENCE s",
+                           "CREATE OR REPLACE TEMP VIEW v AS SELECT 1",
+                           "CREATE TABLE pg_temp.t(a int)",
+                           "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'x'",
+                           "SELECT 1 AS a INTO TEMP t",
+                           "SELECT pg_advisory_lock(1)",
+                           "SELECT pg_catalog.pg_try_advisory_lock_shared(1)",
+                           "SELECT \"pg_advisory_unlock\"(1)",
+                           "SELECT set_config('a.b', 'c', false)",
+                           "SELECT set_config('a.b', 'c', $1)",
+                           "SELECT set_config('a', f(1, true), false)",
+                           "SELECT set_config(is_local => false, setting_name => 'a', new_value => 'b')",
+                           "SET LOCAL datestyle = 'German'",
+                           "SET LOCAL client_encoding = 'SJIS'"}) {
+    EXPECT_EQ(ReasonFor(text), "SESSION_STATE") << text;
+  }
+}
+
+TEST(StatementTest, TakesWhatEndsWithTheTransaction) {
+  for (const char* text :
+       {"SET LOCAL work_mem = '1GB'", "SET CONSTRAINTS ALL DEFERRED", "DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1",
+        "CREATE TEMP TABLE t(a int) ON COMMIT DROP", "SELECT pg_advisory_xact_lock(1)",
+        "SELECT set_config('a.b', $1, true)", "SELECT set_config('a.b', f(1, 2), is_local => true)",
+        "SELECT set_config FROM t", "NOTIFY a, 'b'", "SELECT 'SET x = 1', 'pg_advisory_lock'", "COPY t FROM '/tmp/x'",
+        "TRUNCATE t"}) {
+    EXPECT_EQ(ReasonFor(text), "ok") << text;
+  }
+}
+
+TEST(StatementTest, RefusesCopyThroughTheClient) {
+  EXPECT_EQ(ReasonFor("COPY t FROM STDIN"), "STATEMENT_NOT_SUPPORTED");
+  EXPECT_EQ(ReasonFor("COPY (SELECT 1) TO STDOUT"), "STATEMENT_NOT_SUPPORTED");
+}
+
+TEST(StatementTest, KnowsWhatTakesParameters) {
+  for (const char* text : {"SELECT 1", "(SELECT 1)", "with a as (select 1) select 1", "VALUES (1)", "TABLE t",
+                           "EXPLAIN SELECT 1", "MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE"}) {
+    EXPECT_TRUE(Parsed(text).takes_parameters) << text;
+  }
+  for (const char* text : {"CREATE VIEW v AS SELECT 1", "DO $$ $$", "NOTIFY a", "ALTER ROLE a PASSWORD 'x'"}) {
+    EXPECT_FALSE(Parsed(text).takes_parameters) << text;
+  }
+}
+
+TEST(StatementTest, KnowsWhatCanNotShareATransaction) {
+  for (const char* text : {"VACUUM", "CREATE DATABASE a", "CREATE UNIQUE INDEX CONCURRENTLY i ON t(a)",
+                           "DROP INDEX CONCURRENTLY i", "ALTER SYSTEM SET a = 1", "DO $$ $$", "CALL p()",
+                           "REINDEX TABLE CONCURRENTLY t", "ALTER TABLE t DETACH PARTITION p CONCURRENTLY"}) {
+    EXPECT_FALSE(Parsed(text).may_share_transaction) << text;
+  }
+  for (const char* text : {"SELECT 1", "CREATE TABLE t(a int)", "CREATE INDEX i ON t(a)", "ANALYZE t"}) {
+    EXPECT_TRUE(Parsed(text).may_share_transaction) << text;
+  }
+}
+
+TEST(StatementTest, TellsReadsFromTheRest) {
+  for (const char* text : {"SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "VALUES (1)", "TABLE t", "SHOW jit",
+                           "EXPLAIN SELECT 1", "SELECT substring('x' FOR 3)"}) {
+    EXPECT_TRUE(Parsed(text).looks_read_only) << text;
+  }
+  for (const char* text :
+       {"INSERT INTO t VALUES (1)", "WITH a AS (DELETE FROM t RETURNING 1) SELECT * FROM a", "SELECT * INTO t FROM s",
+        "SELECT * FROM t FOR UPDATE", "SELECT * FROM t FOR NO KEY UPDATE", "SELECT * FROM t FOR KEY SHARE",
+        "SELECT nextval('s')", "SELECT pg_catalog.pg_notify('a', 'b')", "EXPLAIN ANALYZE SELECT 1"}) {
+    EXPECT_FALSE(Parsed(text).looks_read_only) << text;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::sql

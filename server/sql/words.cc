@@ -1,0 +1,151 @@
+#include "server/sql/words.h"
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
+
+namespace sluice::sql {
+namespace {
+
+// Writing clauses, and functions that change something although a SELECT calls them.
+const absl::flat_hash_set<absl::string_view>& Effects() {
+  static const auto& set = *new absl::flat_hash_set<absl::string_view>{"insert",
+                                                                       "update",
+                                                                       "delete",
+                                                                       "merge",
+                                                                       "into",
+                                                                       "analyze",
+                                                                       "analyse",
+                                                                       "nextval",
+                                                                       "setval",
+                                                                       "set_config",
+                                                                       "pg_notify",
+                                                                       "pg_terminate_backend",
+                                                                       "pg_cancel_backend",
+                                                                       "pg_reload_conf",
+                                                                       "pg_rotate_logfile",
+                                                                       "pg_switch_wal",
+                                                                       "pg_create_restore_point",
+                                                                       "pg_promote",
+                                                                       "pg_export_snapshot",
+                                                                       "pg_logical_emit_message",
+                                                                       "pg_logical_slot_get_changes",
+                                                                       "pg_create_logical_replication_slot",
+                                                                       "pg_create_physical_replication_slot",
+                                                                       "pg_drop_replication_slot",
+                                                                       "pg_stat_reset",
+                                                                       "lo_create",
+                                                                       "lo_creat",
+                                                                       "lo_import",
+                                                                       "lo_unlink",
+                                                                       "lo_put",
+                                                                       "lo_from_bytea",
+                                                                       "lowrite",
+                                                                       "lo_open",
+                                                                       "dblink",
+                                                                       "dblink_exec",
+                                                                       "txid_current",
+                                                                       "pg_current_xact_id",
+                                                                       "pg_advisory_xact_lock",
+                                                                       "pg_advisory_xact_lock_shared",
+                                                                       "pg_try_advisory_xact_lock",
+                                                                       "pg_try_advisory_xact_lock_shared"};
+  return set;
+}
+
+const absl::flat_hash_set<absl::string_view>& SessionLocks() {
+  static const auto& set = *new absl::flat_hash_set<absl::string_view>{
+      "pg_advisory_lock",   "pg_advisory_lock_shared",   "pg_try_advisory_lock",  "pg_try_advisory_lock_shared",
+      "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all"};
+  return set;
+}
+
+}  // namespace
+
+void Words::Add(const Token& token) {
+  ++token_count_;
+  FollowSetConfig(token);
+  if (token.kind == TokenKind::kIdentifier) {
+    AddHead(token);
+    AddName(absl::AsciiStrToLower(text_.substr(token.begin, token.end - token.begin)));
+  } else if (token.kind == TokenKind::kQuotedIdentifier) {
+    AddHead(token);
+    AddName(absl::StrReplaceAll(text_.substr(token.begin + 1, token.end - token.begin - 2), {{"\"\"", "\""}}));
+  }
+  if (token.kind == TokenKind::kIdentifier) {
+    has_with_hold_ |= Last("with") && IsWord(text_, token, "hold");
+    has_into_temp_ |= Last("into") && (IsWord(text_, token, "temp") || IsWord(text_, token, "temporary"));
+    has_on_commit_drop_ |= Last("on", "commit") && IsWord(text_, token, "drop");
+    // FOR UPDATE, FOR SHARE, FOR NO KEY UPDATE, FOR KEY SHARE; substring(x FOR 3) is none.
+    may_have_effect_ |=
+        Last("for") && (IsWord(text_, token, "share") || IsWord(text_, token, "no") || IsWord(text_, token, "key"));
+  }
+  before_last_ = last_;
+  last_ = token;
+}
+
+void Words::AddHead(const Token& token) {
+  if (head_count_ == head_.size()) return;
+  head_[head_count_++] = absl::AsciiStrToUpper(text_.substr(token.begin, token.end - token.begin));
+}
+
+// `name` as PostgreSQL folds it.
+void Words::AddName(absl::string_view name) {
+  if (Effects().contains(name)) may_have_effect_ = true;
+  if (name == "concurrently") has_concurrently_ = true;
+  if (name == "pg_temp") has_pg_temp_ = true;
+  if (name == "stdin" || name == "stdout") has_client_copy_ = true;
+  if (absl::StartsWith(name, "pg_") && SessionLocks().contains(name)) {
+    may_have_effect_ = true;
+    if (!session_lock_.has_value()) session_lock_ = std::string(name);
+  }
+  if (name == "set_config" && !set_config_.open) {
+    set_config_ = SetConfig();
+    set_config_.open = true;
+  }
+}
+
+void Words::FollowSetConfig(const Token& token) {
+  SetConfig& call = set_config_;
+  if (!call.open) return;
+  const char symbol = Symbol(token);
+  if (call.depth == 0) {
+    // A mere name, not a call.
+    if (symbol != '(') {
+      call.open = false;
+      return;
+    }
+    call.depth = 1;
+    return;
+  }
+  if (symbol == '(') ++call.depth;
+  if (symbol == ')' && --call.depth == 0) {
+    const bool local = call.commas == 2 && call.true_last && (call.tokens == 1 || (call.named && call.tokens == 4));
+    if (!local) has_lasting_set_config_ = true;
+    call.open = false;
+    return;
+  }
+  if (symbol == ',' && call.depth == 1) {
+    ++call.commas;
+    call.tokens = 0;
+    return;
+  }
+  ++call.tokens;
+  call.true_last = IsWord(text_, token, "true");
+  if (IsWord(text_, token, "is_local")) call.named = true;
+}
+
+bool Words::IsCreateRoutine() const {
+  if (Head(0) != "CREATE") return false;
+  const absl::string_view what = Head(1) == "OR" ? Head(3) : Head(1);
+  return what == "FUNCTION" || what == "PROCEDURE";
+}
+
+bool Words::Last(absl::string_view word) const { return IsWord(text_, last_, word); }
+
+bool Words::Last(absl::string_view word_before, absl::string_view word) const {
+  return IsWord(text_, before_last_, word_before) && Last(word);
+}
+
+}  // namespace sluice::sql

@@ -1,0 +1,88 @@
+#ifndef SLUICE_SERVER_SQL_WORDS_H_
+#define SLUICE_SERVER_SQL_WORDS_H_
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "server/sql/lexer.h"
+
+namespace sluice::sql {
+
+// What the words of one statement give away, gathered in one pass without keeping the
+// tokens: the first few words, and whether certain words or calls occur anywhere.
+class Words {
+ public:
+  explicit Words(absl::string_view text) : text_(text) {}
+
+  void Add(const Token& token);
+
+  bool empty() const { return token_count_ == 0; }
+
+  // The i-th of the first eight words in upper case (quoted identifiers as they are, in
+  // quotes); symbols, strings and numbers are passed over. "" past the end.
+  absl::string_view Head(size_t i) const { return i < head_count_ ? absl::string_view(head_[i]) : ""; }
+
+  // CREATE [OR REPLACE] FUNCTION | PROCEDURE
+  bool IsCreateRoutine() const;
+
+  // Whether the latest token is this word, in lower case; or the latest two are these.
+  bool Last(absl::string_view word) const;
+  bool Last(absl::string_view word_before, absl::string_view word) const;
+  size_t last_begin() const { return last_.begin; }
+
+  // Occurrences anywhere in the statement.
+  bool has_concurrently() const { return has_concurrently_; }
+  bool has_on_commit_drop() const { return has_on_commit_drop_; }
+  bool has_with_hold() const { return has_with_hold_; }
+  bool has_into_temp() const { return has_into_temp_; }
+  bool has_pg_temp() const { return has_pg_temp_; }
+  bool has_client_copy() const { return has_client_copy_; }  // STDIN or STDOUT
+  // Writing or locking clauses, and calls of functions known for their effect.
+  bool may_have_effect() const { return may_have_effect_; }
+  // The first call of an advisory lock function that outlives the transaction.
+  const std::optional<std::string>& session_lock() const { return session_lock_; }
+  // A set_config(...) whose third argument is not the word true.
+  bool has_lasting_set_config() const { return has_lasting_set_config_ || set_config_.open; }
+
+ private:
+  // The argument list of a set_config that is being read.
+  struct SetConfig {
+    bool open = false;
+    int depth = 0;
+    int commas = 0;
+    // Tokens of the third argument: `true` alone, or `is_local => true`.
+    int tokens = 0;
+    bool true_last = false;
+    bool named = false;
+  };
+
+  void AddHead(const Token& token);
+  void AddName(absl::string_view name);
+  void FollowSetConfig(const Token& token);
+  char Symbol(const Token& token) const { return token.kind == TokenKind::kSymbol ? text_[token.begin] : '\0'; }
+
+  const absl::string_view text_;
+  size_t token_count_ = 0;
+  std::array<std::string, 8> head_;
+  size_t head_count_ = 0;
+  Token before_last_;
+  Token last_;
+
+  bool has_concurrently_ = false;
+  bool has_on_commit_drop_ = false;
+  bool has_with_hold_ = false;
+  bool has_into_temp_ = false;
+  bool has_pg_temp_ = false;
+  bool has_client_copy_ = false;
+  bool may_have_effect_ = false;
+  bool has_lasting_set_config_ = false;
+  std::optional<std::string> session_lock_;
+  SetConfig set_config_;
+};
+
+}  // namespace sluice::sql
+
+#endif  // SLUICE_SERVER_SQL_WORDS_H_
