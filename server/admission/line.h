@@ -1,0 +1,123 @@
+#ifndef SLUICE_SERVER_ADMISSION_LINE_H_
+#define SLUICE_SERVER_ADMISSION_LINE_H_
+
+#include <cstddef>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/base/mutex.h"
+
+namespace sluice::postgres {
+class Connection;
+}
+
+namespace sluice::admission {
+
+// A call that can wait in the Line. It is served once, or refused once.
+class Waiter {
+ public:
+  virtual ~Waiter() = default;
+
+  // Who asks, for fairness.
+  virtual const std::string& caller() const = 0;
+  // When waiting any longer is of no use.
+  virtual absl::Time deadline() const = 0;
+
+  // On the thread of a connection that came free. Returns whether the call is done; if
+  // not, it goes back to the head of the Line (nothing has run, or what ran may run again).
+  virtual bool Serve(postgres::Connection& connection) = 0;
+  // Instead of Serve. Called without locks, on any thread.
+  virtual void Refuse(const absl::Status& status) = 0;
+};
+
+// Shared between the RPC, which may cancel it, and the Line or the connection that serves it.
+using WaiterPtr = std::shared_ptr<Waiter>;
+
+// The calls that wait for a connection. First come, first served for each caller, and the
+// callers take turns, so that one who sends a thousand calls does not delay another's one.
+//
+// Bounded in length (newcomers are refused at once), and in time: a thread of its own
+// refuses those whose deadline passes, also when no connection ever comes. Thread-safe.
+class Line {
+ public:
+  struct Options {
+    // Memory is the reason: a waiting call holds its request, of up to 4 MiB.
+    size_t length_max = 10000;
+    // Of one caller; half, so that it can not fill the Line alone. (All of it where the
+    // gateway does not know its callers, since all are one then.)
+    size_t length_per_caller_max = 5000;
+  };
+
+  explicit Line(const Options& options);
+  // Closes, and refuses whoever still waits.
+  ~Line();
+
+  // GATEWAY_OVERLOADED when full, DRAINING when closed. On error the waiter is not kept.
+  absl::Status Join(WaiterPtr waiter);
+  // Takes a waiter out; false if it is not in the Line (any more).
+  bool Leave(const Waiter* waiter);
+
+  // For the connections' threads.
+  // Waits for a call until `until`; null then, and when the Line is closed and empty.
+  WaiterPtr Next(absl::Time until);
+  // Back to the head, whatever the length; refused with DRAINING if the Line has closed.
+  void Rejoin(WaiterPtr waiter);
+  // Waits until more calls wait than threads wait in Next, so that opening a connection
+  // makes sense. False when the Line is closed and empty.
+  bool AwaitDemand();
+
+  // Refuses all that wait, for a reason that waiting would not mend.
+  void RefuseAll(const absl::Status& status);
+  // What those whose deadline passes are told besides; empty when all is well.
+  void Explain(std::string why);
+
+  // Newcomers are refused from now on; those who wait are still served.
+  void Close();
+  bool closed() const;
+  size_t length() const;
+
+ private:
+  using Queue = std::list<WaiterPtr>;
+  struct Place {
+    Queue::iterator in_queue;
+    absl::Time joined_at;
+  };
+  // By deadline, all that wait.
+  using Deadlines = std::set<std::pair<absl::Time, const Waiter*>>;
+
+  void Insert(WaiterPtr waiter, bool at_head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  WaiterPtr TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  WaiterPtr Extract(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RefuseOverdue();
+
+  const Options options_;
+
+  mutable Mutex mu_;
+  CondVar arrival_;   // for Next
+  CondVar demand_;    // for AwaitDemand
+  CondVar deadline_;  // for the overdue thread
+  // By caller; none is empty. `turn_` is the caller whose turn comes next.
+  std::map<std::string, Queue> queues_ ABSL_GUARDED_BY(mu_);
+  std::string turn_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<const Waiter*, Place> places_ ABSL_GUARDED_BY(mu_);
+  Deadlines deadlines_ ABSL_GUARDED_BY(mu_);
+  std::string trouble_ ABSL_GUARDED_BY(mu_);
+  size_t takers_ ABSL_GUARDED_BY(mu_) = 0;
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+
+  std::thread overdue_;
+};
+
+}  // namespace sluice::admission
+
+#endif  // SLUICE_SERVER_ADMISSION_LINE_H_

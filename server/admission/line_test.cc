@@ -1,0 +1,153 @@
+#include "server/admission/line.h"
+
+#include <future>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+#include "server/base/error.h"
+#include "server/base/errors.h"
+
+namespace sluice::admission {
+namespace {
+
+class TestWaiter : public Waiter {
+ public:
+  TestWaiter(std::string caller, absl::Time deadline) : caller_(std::move(caller)), deadline_(deadline) {}
+
+  const std::string& caller() const override { return caller_; }
+  absl::Time deadline() const override { return deadline_; }
+  bool Serve(postgres::Connection&) override { return true; }
+  void Refuse(const absl::Status& status) override { refusal_.set_value(status); }
+
+  // Waits for it.
+  absl::Status Refusal() { return refusal_.get_future().get(); }
+
+ private:
+  const std::string caller_;
+  const absl::Time deadline_;
+  std::promise<absl::Status> refusal_;
+};
+
+std::shared_ptr<TestWaiter> From(const std::string& caller, absl::Time deadline = absl::InfiniteFuture()) {
+  return std::make_shared<TestWaiter>(caller, deadline);
+}
+
+Line::Options RoomFor(size_t length, size_t per_caller) {
+  Line::Options options;
+  options.length_max = length;
+  options.length_per_caller_max = per_caller;
+  return options;
+}
+
+TEST(LineTest, ServesOneCallerInOrder) {
+  Line line(RoomFor(10, 10));
+  auto first = From("a"), second = From("a");
+  ASSERT_TRUE(line.Join(first).ok());
+  ASSERT_TRUE(line.Join(second).ok());
+  EXPECT_EQ(line.Next(absl::InfinitePast()), first);
+  EXPECT_EQ(line.Next(absl::InfinitePast()), second);
+  EXPECT_EQ(line.Next(absl::InfinitePast()), nullptr);
+}
+
+TEST(LineTest, CallersTakeTurns) {
+  Line line(RoomFor(10, 10));
+  for (const char* caller : {"greedy", "greedy", "greedy", "modest", "other"}) {
+    ASSERT_TRUE(line.Join(From(caller)).ok());
+  }
+  std::vector<std::string> served;
+  while (WaiterPtr next = line.Next(absl::InfinitePast())) served.push_back(next->caller());
+  EXPECT_EQ(served, (std::vector<std::string>{"greedy", "modest", "other", "greedy", "greedy"}));
+}
+
+TEST(LineTest, RefusesAtOnceWhenFull) {
+  Line line(RoomFor(2, 2));
+  ASSERT_TRUE(line.Join(From("a")).ok());
+  ASSERT_TRUE(line.Join(From("b")).ok());
+  const absl::Status refused = line.Join(From("c"));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(refused), "GATEWAY_OVERLOADED");
+  EXPECT_TRUE(FactsOf(refused).retry_after.has_value());
+}
+
+TEST(LineTest, OneCallerCanNotFillIt) {
+  Line line(RoomFor(4, 2));
+  ASSERT_TRUE(line.Join(From("greedy")).ok());
+  ASSERT_TRUE(line.Join(From("greedy")).ok());
+  EXPECT_EQ(ReasonOf(line.Join(From("greedy"))), "GATEWAY_OVERLOADED");
+  EXPECT_TRUE(line.Join(From("modest")).ok());
+}
+
+TEST(LineTest, RefusesWhoseDeadlinePassesThoughNoConnectionComes) {
+  Line line(RoomFor(10, 10));
+  line.Explain("the database is down");
+  auto later = From("a", absl::InfiniteFuture());
+  auto overdue = From("a", absl::Now() + absl::Milliseconds(1));
+  ASSERT_TRUE(line.Join(later).ok());
+  ASSERT_TRUE(line.Join(overdue).ok());
+  const absl::Status refusal = overdue->Refusal();
+  EXPECT_EQ(ReasonOf(refusal), "QUEUE_TIMEOUT");
+  EXPECT_EQ(OutcomeOf(refusal), v1::OUTCOME_NOT_STARTED);
+  EXPECT_NE(refusal.message().find("the database is down"), absl::string_view::npos);
+  EXPECT_EQ(line.length(), 1u);
+}
+
+TEST(LineTest, WhoLeavesIsNotServed) {
+  Line line(RoomFor(10, 10));
+  auto stays = From("a"), leaves = From("a");
+  ASSERT_TRUE(line.Join(leaves).ok());
+  ASSERT_TRUE(line.Join(stays).ok());
+  EXPECT_TRUE(line.Leave(leaves.get()));
+  EXPECT_FALSE(line.Leave(leaves.get()));
+  EXPECT_EQ(line.Next(absl::InfinitePast()), stays);
+}
+
+TEST(LineTest, WhoRejoinsIsNextAlthoughItIsFull) {
+  Line line(RoomFor(2, 2));
+  auto first = From("a"), second = From("a"), third = From("a");
+  ASSERT_TRUE(line.Join(first).ok());
+  ASSERT_TRUE(line.Join(second).ok());
+  WaiterPtr taken = line.Next(absl::InfinitePast());
+  ASSERT_TRUE(line.Join(third).ok());
+  line.Rejoin(std::move(taken));
+  EXPECT_EQ(line.Next(absl::InfinitePast()), first);
+}
+
+TEST(LineTest, ClosedItServesWhoWaitsAndTakesNobodyNew) {
+  Line line(RoomFor(10, 10));
+  auto waits = From("a");
+  ASSERT_TRUE(line.Join(waits).ok());
+  line.Close();
+  EXPECT_EQ(ReasonOf(line.Join(From("a"))), "DRAINING");
+  EXPECT_EQ(line.Next(absl::InfiniteFuture()), waits);
+  EXPECT_EQ(line.Next(absl::InfiniteFuture()), nullptr);
+  EXPECT_FALSE(line.AwaitDemand());
+}
+
+TEST(LineTest, AnArrivalWakesOneWhoWaits) {
+  Line line(RoomFor(10, 10));
+  auto next = std::async(std::launch::async, [&line] { return line.Next(absl::InfiniteFuture()); });
+  auto arrives = From("a");
+  ASSERT_TRUE(line.Join(arrives).ok());
+  EXPECT_EQ(next.get(), arrives);
+}
+
+TEST(LineTest, DemandIsMoreCallsThanThreadsThatWait) {
+  Line line(RoomFor(10, 10));
+  auto demand = std::async(std::launch::async, [&line] { return line.AwaitDemand(); });
+  ASSERT_TRUE(line.Join(From("a")).ok());
+  EXPECT_TRUE(demand.get());
+}
+
+TEST(LineTest, DestroyedItRefusesWhoIsLeft) {
+  auto left = From("a");
+  {
+    Line line(RoomFor(10, 10));
+    ASSERT_TRUE(line.Join(left).ok());
+  }
+  EXPECT_EQ(ReasonOf(left->Refusal()), "DRAINING");
+}
+
+}  // namespace
+}  // namespace sluice::admission

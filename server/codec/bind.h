@@ -1,0 +1,48 @@
+#ifndef SLUICE_SERVER_CODEC_BIND_H_
+#define SLUICE_SERVER_CODEC_BIND_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/sql/statement.h"
+#include "sluice/v1/value.pb.h"
+
+namespace sluice::codec {
+
+// A statement that is ready to fly: its parameters are literals in its text.
+struct BoundStatement {
+  // What PostgreSQL gets.
+  std::string text;
+  // What the text tells (from the statement as the caller sent it).
+  sql::Statement facts;
+
+  // Translates a 1-based character position in `text`, as PostgreSQL reports it, into
+  // one in the caller's text; a position inside a literal becomes that of its $n.
+  int CallerPosition(absl::string_view caller_text, int position) const;
+
+  // Where `text` differs from the caller's: in order, bytes of both.
+  struct Substitution {
+    size_t caller_begin, caller_end;
+    size_t bound_begin, bound_end;
+  };
+  std::vector<Substitution> substitutions;
+};
+
+struct BindLimits {
+  size_t statement_bytes_max = 1 << 20;
+  size_t bound_bytes_max = 64 << 20;
+};
+
+// Puts the parameters into the statement, as safely as a server-side bind would: see
+// docs/binding.md for the rules and for what still differs. Pure. Any doubt is an error
+// before anything is sent: those of sql::ParseStatement, RenderLiteral,
+// PARAMETERS_NOT_ALLOWED, PARAMETER_COUNT, REQUEST_TOO_LARGE. Without parameters the text
+// goes out as it came.
+absl::StatusOr<BoundStatement> Bind(const v1::Statement& statement, const BindLimits& limits);
+
+}  // namespace sluice::codec
+
+#endif  // SLUICE_SERVER_CODEC_BIND_H_

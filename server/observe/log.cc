@@ -1,0 +1,123 @@
+#include "server/observe/log.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/base/error.h"
+
+namespace sluice::observe {
+namespace {
+
+using Fields = nlohmann::ordered_json;
+
+enum class Level { kInfo, kWarning, kError };
+
+struct Line {
+  Level level = Level::kInfo;
+  std::string event;
+  Fields fields;
+};
+
+double Milliseconds(absl::Duration duration) { return absl::ToInt64Microseconds(duration) / 1000.0; }
+
+// One overload for each event: what is said of it.
+struct Describe {
+  Line operator()(const GatewayStarted& e) const {
+    Fields fields = {{"version", e.version}, {"address", e.address}, {"database", e.database}, {"tls", e.tls}};
+    if (!e.insecure) return {Level::kInfo, "gateway_started", std::move(fields)};
+    fields["warning"] = "--insecure: anybody who reaches this address may run SQL";
+    return {Level::kWarning, "gateway_started", std::move(fields)};
+  }
+  Line operator()(const GatewayDraining& e) const { return {Level::kInfo, "gateway_draining", {{"why", e.why}}}; }
+  Line operator()(const GatewayStopped&) const { return {Level::kInfo, "gateway_stopped", Fields::object()}; }
+  Line operator()(const SettingIgnored& e) const {
+    return {Level::kInfo, "setting_ignored", {{"setting", e.setting}, {"why", e.why}}};
+  }
+  Line operator()(const CallersReloaded& e) const {
+    return {Level::kInfo, "callers_reloaded", {{"callers", e.callers}}};
+  }
+  Line operator()(const CallersRefused& e) const { return {Level::kError, "callers_refused", {{"why", e.why}}}; }
+  Line operator()(const ConnectionOpened& e) const {
+    return {Level::kInfo,
+            "connection_opened",
+            {{"server_version", e.server_version},
+             {"backend_pid", e.backend_pid},
+             {"pooler", e.behind_pooler},
+             {"tls", e.tls},
+             {"jit", e.jit_strategy},
+             {"took_ms", Milliseconds(e.took)}}};
+  }
+  Line operator()(const ConnectionFailed& e) const {
+    return {Level::kWarning,
+            "connection_failed",
+            {{"sqlstate", e.sqlstate}, {"message", e.message}, {"retry_in_ms", Milliseconds(e.retry_in)}}};
+  }
+  Line operator()(const ConnectionDiscarded& e) const {
+    return {Level::kInfo, "connection_discarded", {{"why", e.why}, {"age_ms", Milliseconds(e.age)}}};
+  }
+  Line operator()(const HealthChanged& e) const {
+    return {e.ready ? Level::kInfo : Level::kWarning, "health_changed", {{"ready", e.ready}}};
+  }
+  Line operator()(const CallFinished& e) const {
+    const ErrorFacts facts = FactsOf(e.status);
+    Fields fields = {{"method", e.method}, {"caller", e.caller}, {"code", absl::StatusCodeToString(e.status.code())}};
+    if (!e.status.ok()) {
+      fields["reason"] = facts.reason;
+      fields["outcome"] = std::string(OutcomeName(facts.outcome));
+      fields["message"] = facts.message;
+    }
+    fields["queue_ms"] = Milliseconds(e.queue_time);
+    fields["database_ms"] = Milliseconds(e.database_time);
+    if (e.attempts > 1) fields["attempts"] = e.attempts;
+    if (!e.statements.empty()) fields["statements"] = e.statements;
+    return {e.status.ok() ? Level::kInfo : Level::kWarning, "call", std::move(fields)};
+  }
+};
+
+bool IsWorthALine(const Event& event) {
+  const auto* call = std::get_if<CallFinished>(&event);
+  return call == nullptr || !call->status.ok() || !call->statements.empty();
+}
+
+const char* LevelName(Level level) {
+  switch (level) {
+    case Level::kInfo: return "info";
+    case Level::kWarning: return "warning";
+    case Level::kError: return "error";
+  }
+  return "";
+}
+
+// Never throws on text that is not UTF-8.
+std::string Dump(const Fields& value) { return value.dump(-1, ' ', false, Fields::error_handler_t::replace); }
+
+std::string AsJson(const Line& line, absl::Time now) {
+  Fields json = {{"time", absl::FormatTime(absl::RFC3339_full, now, absl::UTCTimeZone())},
+                 {"level", LevelName(line.level)},
+                 {"event", line.event}};
+  json.update(line.fields);
+  return Dump(json);
+}
+
+std::string AsText(const Line& line, absl::Time now) {
+  std::string text = absl::StrCat(absl::FormatTime("%H:%M:%E3S", now, absl::LocalTimeZone()), " ",
+                                  LevelName(line.level), " ", line.event);
+  for (const auto& [name, value] : line.fields.items()) absl::StrAppend(&text, " ", name, "=", Dump(value));
+  return text;
+}
+
+}  // namespace
+
+void Log::Record(const Event& event) {
+  if (!IsWorthALine(event)) return;
+  const Line line = std::visit(Describe(), event);
+  const absl::Time now = absl::Now();
+  const std::string text = (format_ == LogFormat::kJson ? AsJson(line, now) : AsText(line, now)) + "\n";
+  MutexLock lock(&mu_);
+  std::fwrite(text.data(), 1, text.size(), out_);
+  std::fflush(out_);
+}
+
+}  // namespace sluice::observe

@@ -1,0 +1,115 @@
+#ifndef SLUICE_SERVER_POSTGRES_CONNECTION_H_
+#define SLUICE_SERVER_POSTGRES_CONNECTION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/postgres/canceller.h"
+#include "server/postgres/fate.h"
+#include "server/postgres/flight.h"
+#include "server/postgres/interrupt.h"
+#include "server/postgres/jit.h"
+#include "server/postgres/session.h"
+
+namespace sluice::postgres {
+
+// Where the session stands between flights.
+enum class SessionState { kIdle, kBusy, kInTransaction, kCopying, kLost };
+
+// What was found on the other side when the session was opened.
+struct ServerFacts {
+  std::string server_version;     // "15.18 (Debian 15.18-0+deb12u1)"
+  int server_version_number = 0;  // 150018
+  int backend_pid = 0;            // the real one
+  bool behind_pooler = false;     // the pid it was told at login is another one
+  bool has_cancel_key = true;
+  bool read_only = false;  // default_transaction_read_only, or a standby
+  bool in_recovery = false;
+  bool tls = false;
+  bool standard_conforming_strings = true;
+  JitFinding jit;
+};
+
+// One session with PostgreSQL, or with a pooler in front of it, in the simple query
+// protocol only. Not thread-safe, except for Interrupt(): one thread owns it.
+class Connection {
+ public:
+  struct Options {
+    ConnectionParameters parameters;
+    absl::Duration connect_timeout = absl::Seconds(10);
+    // After a cancel request, how long to wait for the statement to end.
+    absl::Duration cancel_wait = absl::Seconds(2);
+  };
+
+  struct OpenFailure {
+    Fate fate = Fate::kNotRun;
+    ServerError error;
+  };
+
+  // Connects and asks the server about itself (one round trip). Null on failure. `jit`
+  // and `canceller` must outlive the connection.
+  static std::unique_ptr<Connection> Open(const Options& options, JitPolicy* jit, Canceller* canceller,
+                                          OpenFailure* failure);
+
+  // Sends one message and reads its whole answer. Checks first, with one system call,
+  // that the session still lives: what is found dead here was not started. Returns by the
+  // flight's deadline plus Options::cancel_wait.
+  FlightReport Fly(const Flight& flight);
+
+  // Cancels the flight in progress, or the next one, from any thread. The owner clears it
+  // before it tells anybody whom to interrupt.
+  void Interrupt() { interrupt_.Raise(); }
+  void ClearInterrupt() { interrupt_.Clear(); }
+
+  SessionState state() const;
+  bool cancel_may_still_arrive() const { return cancel_may_still_arrive_; }
+  // The pooler refused how this session carries the JIT setting; a new one will not.
+  bool jit_refused() const { return jit_refused_; }
+  absl::Time opened_at() const { return opened_at_; }
+  const ServerFacts& facts() const { return facts_; }
+  // Reads standard_conforming_strings as the server last reported it.
+  bool strings_conform() const;
+
+ private:
+  Connection(std::unique_ptr<Session> session, const Options& options, JitPolicy* jit, Canceller* canceller);
+
+  // A whole message, and where the parts of it are.
+  struct Message {
+    std::string text;
+    size_t prelude_statements = 0;
+    // Byte at which each of the flight's statements begins.
+    std::vector<size_t> begins;
+  };
+
+  bool Probe(absl::Time deadline, OpenFailure* failure);
+  void ComposeFixedPrelude();
+  Message Compose(const Flight& flight) const;
+  bool IsAlive();
+  bool Send(const std::string& message, absl::Time give_up);
+  FlightFailure NotStarted(CutShort cut_short, const FlightReport& report) const;
+
+  // In destruction order: the session goes first.
+  sluice::postgres::Interrupt interrupt_;
+  const absl::Duration cancel_wait_;
+  JitPolicy* const jit_;
+  Canceller* const canceller_;
+  const absl::Time opened_at_;
+  ServerFacts facts_;
+  // SET LOCAL jit = off; and whatever else this session needs in every flight.
+  std::string fixed_prelude_;
+  size_t fixed_prelude_statements_ = 0;
+  bool cancel_may_still_arrive_ = false;
+  bool jit_refused_ = false;
+  bool lost_ = false;
+  bool copying_ = false;
+  // Where the notice receiver puts what it gets; null between flights.
+  std::vector<ServerError>* notices_ = nullptr;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace sluice::postgres
+
+#endif  // SLUICE_SERVER_POSTGRES_CONNECTION_H_

@@ -1,0 +1,72 @@
+#ifndef SLUICE_SERVER_POSTGRES_FLIGHT_H_
+#define SLUICE_SERVER_POSTGRES_FLIGHT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/base/error.h"
+#include "server/postgres/result.h"
+#include "server/postgres/server_error.h"
+
+namespace sluice::postgres {
+
+enum class Isolation { kDefault, kReadCommitted, kRepeatableRead, kSerializable };
+
+// One simple-protocol message to be: a prelude and statements, in one implicit
+// transaction, in one network round trip.
+struct Flight {
+  // Must outlive the flight. Each is exactly one statement.
+  std::vector<absl::string_view> statements;
+  // A statement that can not run in a transaction block, or may COMMIT, flies alone and
+  // without prelude; `isolation`, `read_only` and `deferrable` must be unset then.
+  bool alone = false;
+  // It may commit part of its work before it fails (CALL, VACUUM, CREATE INDEX CONCURRENTLY).
+  bool may_commit_midway = false;
+
+  Isolation isolation = Isolation::kDefault;
+  bool read_only = false;
+  bool deferrable = false;
+
+  // Becomes statement_timeout, and a cancel shortly after it (for the sum of several
+  // statements, and for what flies without prelude).
+  absl::Time deadline = absl::InfiniteFuture();
+  // Past this many bytes of answer the flight is cancelled: libpq keeps it all in memory.
+  int64_t answer_bytes_max = 64 << 20;
+};
+
+// Why a flight was cut short by the gateway itself.
+enum class CutShort { kNo, kByCaller, kByDeadline, kBySize };
+
+struct FlightFailure {
+  Outcome outcome = v1::OUTCOME_UNKNOWN;
+  // Which statement failed, from 0; meaningful if `error` came from PostgreSQL.
+  size_t statement = 0;
+  // The first error that was received. A made-up one of libpq has no sqlstate.
+  ServerError error;
+  // 1-based, in characters of the failed statement's text; 0 if unknown.
+  int position = 0;
+  CutShort cut_short = CutShort::kNo;
+  // PostgreSQL itself judged the statement, rather than that the way to it broke.
+  bool is_verdict = false;
+};
+
+// What came back.
+struct FlightReport {
+  // Of the statements that completed, in order; the prelude's are left out.
+  std::vector<Result> results;
+  // At most 100.
+  std::vector<ServerError> notices;
+  // Unset: every statement completed and the transaction is committed.
+  std::optional<FlightFailure> failure;
+  // 0 if nothing was sent.
+  int round_trips = 0;
+};
+
+}  // namespace sluice::postgres
+
+#endif  // SLUICE_SERVER_POSTGRES_FLIGHT_H_

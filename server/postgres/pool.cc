@@ -1,0 +1,183 @@
+#include "server/postgres/pool.h"
+
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/base/errors.h"
+#include "server/postgres/discard.h"
+
+namespace sluice::postgres {
+namespace {
+
+bool MeansTooManyConnections(const ServerError& error) {
+  constexpr absl::string_view kTexts[] = {
+      "no more connections allowed",    "client connections exceeded", "(EMAXCONN",
+      "Max client connections reached", "MaxClientsInSessionMode",     "too many active clients"};
+  if (error.sqlstate == "53300") return true;
+  for (absl::string_view text : kTexts) {
+    if (absl::StrContains(error.message, text)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+// One thread and its connection, if it has one now.
+class Pool::Worker {
+ public:
+  Worker(Pool* pool, bool warm) : pool_(*pool), warm_(warm) {}
+
+  void Run() {
+    while (AwaitWork()) {
+      if (connection_ == nullptr && !Open()) continue;
+      ServeNext();
+      if (connection_ != nullptr && pool_.options_.one_call_per_connection) Close("one call per connection");
+    }
+    if (connection_ != nullptr) Close("shutting down");
+  }
+
+ private:
+  // Whether there is something to do; false at the end.
+  bool AwaitWork() {
+    if (connection_ != nullptr || (warm_ && !pool_.options_.one_call_per_connection)) {
+      return !(pool_.line_->closed() && pool_.line_->length() == 0);
+    }
+    return pool_.line_->AwaitDemand();
+  }
+
+  bool Open() {
+    if (!pool_.gate_.Enter()) return false;
+    const absl::Time begin = absl::Now();
+    Connection::OpenFailure failure;
+    connection_ = Connection::Open(pool_.options_.connection, &pool_.jit_, &pool_.canceller_, &failure);
+    if (connection_ == nullptr) {
+      pool_.OnFailed(failure, pool_.gate_.Failed(failure.fate, MeansTooManyConnections(failure.error)));
+      return false;
+    }
+    pool_.gate_.Opened();
+    static thread_local absl::BitGen random;
+    age_max_ = pool_.options_.age_max * absl::Uniform(random, 0.75, 1.0);
+    idle_since_ = absl::Now();
+    pool_.OnOpened(*connection_, absl::Now() - begin);
+    return true;
+  }
+
+  void ServeNext() {
+    admission::WaiterPtr call = pool_.line_->Next(absl::Now() + pool_.options_.proof_interval);
+    if (call == nullptr) {
+      LookAfterIdle();
+    } else {
+      // A call that did not come to an end goes back only after this connection is judged:
+      // its next try needs another one.
+      const bool done = call->Serve(*connection_);
+      idle_since_ = absl::Now();
+      Judge();
+      if (!done) pool_.line_->Rejoin(std::move(call));
+    }
+  }
+
+  // Proves that the session still answers, or closes it.
+  void LookAfterIdle() {
+    if (!warm_ && absl::Now() - idle_since_ > pool_.options_.idle_max) return Close("idle");
+    Flight proof;
+    proof.statements = {"SELECT 1"};
+    proof.alone = true;
+    proof.deadline = absl::Now() + absl::Seconds(5);
+    connection_->ClearInterrupt();
+    connection_->Fly(proof);
+    Judge();
+  }
+
+  void Judge() {
+    const absl::Time now = absl::Now();
+    if (std::optional<absl::string_view> why = WhyDiscard(*connection_, age_max_, now)) return Close(*why);
+    pool_.OnProven();
+  }
+
+  void Close(absl::string_view why) {
+    const absl::Duration age = absl::Now() - connection_->opened_at();
+    connection_.reset();
+    pool_.gate_.Closed();
+    pool_.OnClosed(why, age);
+  }
+
+  Pool& pool_;
+  const bool warm_;
+  std::unique_ptr<Connection> connection_;
+  absl::Duration age_max_;
+  absl::Time idle_since_;
+};
+
+Pool::Pool(const Options& options, admission::Line* line, observe::Observer* observer)
+    : options_(options),
+      line_(line),
+      observer_(observer),
+      jit_(options.jit_strategy),
+      gate_(Gate::Options(), options.connections_max) {
+  for (int i = 0; i < options_.connections_max; ++i) {
+    threads_.emplace_back([this, warm = i < options_.connections_warm] { Worker(this, warm).Run(); });
+  }
+}
+
+Pool::~Pool() {
+  gate_.Shut();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Pool::OnOpened(const Connection& connection, absl::Duration took) {
+  const ServerFacts& facts = connection.facts();
+  {
+    MutexLock lock(&mu_);
+    ++health_.open;
+    health_.last_failure.clear();
+    health_.proven_at = absl::Now();
+    server_facts_ = facts;
+  }
+  line_->Explain("");
+  observer_->Record(observe::ConnectionOpened{facts.server_version, facts.backend_pid, facts.behind_pooler, facts.tls,
+                                              std::string(jit_.Effective(facts.jit)), took});
+}
+
+void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry_in) {
+  bool none_open = false;
+  {
+    MutexLock lock(&mu_);
+    health_.last_failure = failure.error.message;
+    none_open = health_.open == 0;
+  }
+  observer_->Record(observe::ConnectionFailed{failure.error.sqlstate, failure.error.message, retry_in});
+  if (!none_open) return;
+  line_->Explain(absl::StrCat("no connection to the database: ", failure.error.message));
+  // Weather passes, and calls wait for it; a wrong password does not.
+  if (failure.fate == Fate::kMisconfigured || failure.fate == Fate::kBadCredentials) {
+    line_->RefuseAll(errors::BackendUnreachable(absl::StrCat("can not connect: ", failure.error.message), retry_in));
+  }
+}
+
+void Pool::OnClosed(absl::string_view why, absl::Duration age) {
+  {
+    MutexLock lock(&mu_);
+    --health_.open;
+  }
+  observer_->Record(observe::ConnectionDiscarded{std::string(why), age});
+}
+
+void Pool::OnProven() {
+  MutexLock lock(&mu_);
+  health_.proven_at = absl::Now();
+}
+
+Pool::Health Pool::health() const {
+  MutexLock lock(&mu_);
+  return health_;
+}
+
+std::optional<ServerFacts> Pool::server_facts() const {
+  MutexLock lock(&mu_);
+  return server_facts_;
+}
+
+}  // namespace sluice::postgres

@@ -1,0 +1,83 @@
+#ifndef SLUICE_SERVER_POSTGRES_POOL_H_
+#define SLUICE_SERVER_POSTGRES_POOL_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "server/admission/line.h"
+#include "server/base/mutex.h"
+#include "server/observe/events.h"
+#include "server/postgres/canceller.h"
+#include "server/postgres/connection.h"
+#include "server/postgres/gate.h"
+#include "server/postgres/jit.h"
+
+namespace sluice::postgres {
+
+// The connections to one database, each with a thread of its own. A thread takes a call
+// from the Line, serves it on its connection, and comes back for the next: nobody pushes,
+// so nothing can overflow. Connections are opened on demand and reopened with back-off,
+// while the calls wait in the Line.
+class Pool {
+ public:
+  struct Options {
+    Connection::Options connection;
+    JitStrategy jit_strategy = JitStrategy::kAuto;
+    int connections_max = 15;
+    // Kept open without demand, so that the first call need not wait and Supavisor does
+    // not tear its pool down after 120 s.
+    int connections_warm = 1;
+    // Shortened by up to a quarter at random, so that connections do not end together.
+    absl::Duration age_max = absl::Minutes(30);
+    absl::Duration idle_max = absl::Minutes(5);
+    // How often an idle connection is proven, for health.
+    absl::Duration proof_interval = absl::Seconds(5);
+    // A fresh connection for every call, closed after it: for tests of applications.
+    bool one_call_per_connection = false;
+  };
+
+  // Starts the threads. `line` and `observer` must outlive the pool.
+  Pool(const Options& options, admission::Line* line, observe::Observer* observer);
+  // Close the Line first: the threads end when it is closed and empty.
+  ~Pool();
+
+  struct Health {
+    // When a connection last proved that the database answers.
+    absl::Time proven_at = absl::InfinitePast();
+    int open = 0;
+    std::string last_failure;
+  };
+  Health health() const;
+  // Of the connection opened last.
+  std::optional<ServerFacts> server_facts() const;
+
+ private:
+  class Worker;
+
+  void OnOpened(const Connection& connection, absl::Duration took);
+  void OnFailed(const Connection::OpenFailure& failure, absl::Duration retry_in);
+  void OnClosed(absl::string_view why, absl::Duration age);
+  void OnProven();
+
+  const Options options_;
+  admission::Line* const line_;
+  observe::Observer* const observer_;
+  JitPolicy jit_;
+  Canceller canceller_;
+  Gate gate_;
+
+  mutable Mutex mu_;
+  Health health_ ABSL_GUARDED_BY(mu_);
+  std::optional<ServerFacts> server_facts_ ABSL_GUARDED_BY(mu_);
+
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace sluice::postgres
+
+#endif  // SLUICE_SERVER_POSTGRES_POOL_H_

@@ -1,0 +1,112 @@
+#include "server/postgres/reception.h"
+
+#include <libpq-fe.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/time/clock.h"
+
+namespace sluice::postgres {
+namespace {
+
+// Decrypted bytes that poll() does not know of: with TLS a whole record may have been read
+// from the socket for a part of it.
+bool HasDecryptedInput(PGconn* connection) {
+  if (!PQsslInUse(connection)) return false;
+  auto* ssl = static_cast<SSL*>(PQsslStruct(connection, "OpenSSL"));
+  return ssl != nullptr && SSL_pending(ssl) > 0;
+}
+
+int MillisecondsUntil(absl::Time time) {
+  if (time == absl::InfiniteFuture()) return -1;
+  const absl::Duration left = time - absl::Now();
+  if (left <= absl::ZeroDuration()) return 0;
+  return static_cast<int>(std::min<int64_t>(absl::ToInt64Milliseconds(left) + 1, 3600 * 1000));
+}
+
+}  // namespace
+
+void Reception::Read(size_t prelude_statements, FlightReport* report) {
+  while (AwaitResult()) {
+    PGresult* result = PQgetResult(connection_);
+    if (result == nullptr) return;
+    Take(result, prelude_statements, report);
+    // In COPY every further call would give the same result again.
+    if (copying_) return;
+  }
+  gave_up_ = true;
+}
+
+// False when the wait was given up.
+bool Reception::AwaitResult() {
+  while (PQisBusy(connection_)) {
+    if (!AwaitInput()) return false;
+    CountInput();
+    // On failure PQisBusy is false next, and PQgetResult has the error.
+    PQconsumeInput(connection_);
+  }
+  return true;
+}
+
+bool Reception::AwaitInput() {
+  if (HasDecryptedInput(connection_)) return true;
+  for (;;) {
+    const absl::Time now = absl::Now();
+    if (now >= give_up_at_) return false;
+    if (cut_short_ == CutShort::kNo) {
+      if (interrupt_->raised()) Cut(CutShort::kByCaller);
+      if (now >= limits_.cancel_at) Cut(CutShort::kByDeadline);
+    }
+    const bool running = cut_short_ == CutShort::kNo;
+    // A large message may still be on its way out while an answer comes in.
+    pollfd waits[2] = {{PQsocket(connection_), POLLIN, 0}, {interrupt_->file_descriptor(), POLLIN, 0}};
+    const int ready = poll(waits, running ? 2 : 1, MillisecondsUntil(running ? limits_.cancel_at : give_up_at_));
+    if (ready < 0 && errno != EINTR) return true;
+    if (ready > 0 && waits[0].revents != 0) return true;
+  }
+}
+
+void Reception::Cut(CutShort why) {
+  if (cut_short_ != CutShort::kNo) return;
+  cut_short_ = why;
+  cancel_sent_ = canceller_->Request(connection_);
+  give_up_at_ = absl::Now() + limits_.cancel_wait;
+}
+
+// libpq reads on until the whole result is in memory, and tells nobody how much that is:
+// what the socket holds before each read is a good count.
+void Reception::CountInput() {
+  int available = 0;
+  if (ioctl(PQsocket(connection_), FIONREAD, &available) == 0) bytes_received_ += available;
+  if (bytes_received_ > limits_.answer_bytes_max) Cut(CutShort::kBySize);
+}
+
+void Reception::Take(pg_result* raw, size_t prelude_statements, FlightReport* report) {
+  Result result(raw);
+  switch (PQresultStatus(raw)) {
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_EMPTY_QUERY:
+      // Behind an error nothing runs, so nothing completes.
+      if (++completed_ > prelude_statements) report->results.push_back(std::move(result));
+      return;
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH:
+      copying_ = true;
+      if (!error_.has_value()) {
+        error_.emplace();
+        error_->message = "the statement began a COPY through the client";
+      }
+      return;
+    default:
+      // The first error counts: after a FATAL, libpq adds one of its own without a SQLSTATE.
+      if (!error_.has_value()) error_ = ReadServerError(raw);
+  }
+}
+
+}  // namespace sluice::postgres

@@ -1,0 +1,66 @@
+#ifndef SLUICE_SERVER_POSTGRES_RECEPTION_H_
+#define SLUICE_SERVER_POSTGRES_RECEPTION_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/time/time.h"
+#include "server/postgres/canceller.h"
+#include "server/postgres/flight.h"
+#include "server/postgres/interrupt.h"
+
+struct pg_conn;
+struct pg_result;
+
+namespace sluice::postgres {
+
+// Reads the answer to one message to its end, and never waits for ever: an interrupt, the
+// deadline or too much data cancel the statement, and a statement that does not end even
+// then is given up.
+class Reception {
+ public:
+  struct Limits {
+    absl::Time cancel_at;        // the deadline, with a little room for statement_timeout
+    absl::Duration cancel_wait;  // from a cancel to giving up
+    int64_t answer_bytes_max;
+  };
+
+  Reception(pg_conn* connection, Interrupt* interrupt, Canceller* canceller, const Limits& limits)
+      : connection_(connection), interrupt_(interrupt), canceller_(canceller), limits_(limits) {}
+
+  // Skips the results of `prelude_statements`; the others go to report->results.
+  void Read(size_t prelude_statements, FlightReport* report);
+
+  // After Read: the first error that came, and behind how many completed statements.
+  const std::optional<ServerError>& error() const { return error_; }
+  size_t completed() const { return completed_; }
+  CutShort cut_short() const { return cut_short_; }
+  bool cancel_sent() const { return cancel_sent_; }
+  bool gave_up() const { return gave_up_; }
+  bool copying() const { return copying_; }
+
+ private:
+  bool AwaitResult();
+  bool AwaitInput();
+  void Cut(CutShort why);
+  void CountInput();
+  void Take(pg_result* result, size_t prelude_statements, FlightReport* report);
+
+  pg_conn* const connection_;
+  Interrupt* const interrupt_;
+  Canceller* const canceller_;
+  const Limits limits_;
+
+  std::optional<ServerError> error_;
+  size_t completed_ = 0;  // the prelude's included
+  int64_t bytes_received_ = 0;
+  CutShort cut_short_ = CutShort::kNo;
+  absl::Time give_up_at_ = absl::InfiniteFuture();
+  bool cancel_sent_ = false;
+  bool gave_up_ = false;
+  bool copying_ = false;
+};
+
+}  // namespace sluice::postgres
+
+#endif  // SLUICE_SERVER_POSTGRES_RECEPTION_H_

@@ -1,0 +1,111 @@
+#include "server/postgres/session.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <cerrno>
+#include <exception>
+#include <pqxx/basic_connection.hxx>
+#include <pqxx/connection_base>
+#include <pqxx/connectionpolicy.hxx>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+
+namespace sluice::postgres {
+namespace {
+
+// Waits for one step of a connection in progress; false at the deadline.
+bool AwaitStep(PGconn* connection, PostgresPollingStatusType wanted, absl::Time deadline) {
+  pollfd socket = {PQsocket(connection), static_cast<short>(wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+  for (;;) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return false;
+    const int ready = poll(&socket, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+// Null if there is no memory; else a connection that may have failed.
+PGconn* Connect(const ConnectionParameters& parameters, absl::Time deadline, bool* timed_out) {
+  std::vector<const char*> keywords;
+  std::vector<const char*> values;
+  for (const auto& [keyword, value] : parameters) {
+    keywords.push_back(keyword.c_str());
+    values.push_back(value.c_str());
+  }
+  keywords.push_back(nullptr);
+  values.push_back(nullptr);
+  PGconn* connection = PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/0);
+  if (connection == nullptr) return nullptr;
+  // Puts the SQLSTATE into the text of a failed connect, the only place for it.
+  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);
+  PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+  while (PQstatus(connection) != CONNECTION_BAD && step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
+    if (!AwaitStep(connection, step, deadline)) {
+      *timed_out = true;
+      break;
+    }
+    step = PQconnectPoll(connection);
+  }
+  PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
+  return connection;
+}
+
+// The handle that libpqxx is to take over next on this thread: its policy objects are
+// built inside a constructor that passes them nothing but a string.
+thread_local PGconn* handle_to_adopt = nullptr;
+
+// libpqxx's hook for opening and closing a connection.
+class AdoptingPolicy : public pqxx::connectionpolicy {
+ public:
+  explicit AdoptingPolicy(const std::string& options) : connectionpolicy(options) {}
+
+  handle do_startconnect(handle existing) override { return existing != nullptr ? existing : handle_to_adopt; }
+  handle do_completeconnect(handle existing) override { return existing; }
+  // Never a silent reconnect: a new session would have lost what the old one had.
+  handle do_dropconnect(handle existing) noexcept override { return existing; }
+  handle do_disconnect(handle existing) noexcept override {
+    if (existing != nullptr) PQfinish(existing);
+    return nullptr;
+  }
+  bool is_ready(handle existing) const noexcept override { return existing != nullptr; }
+};
+
+}  // namespace
+
+struct Session::Pqxx : pqxx::basic_connection_base<AdoptingPolicy> {
+  Pqxx() : pqxx::basic_connection_base<AdoptingPolicy>(std::string()) {}
+};
+
+std::unique_ptr<Session> Session::Open(const ConnectionParameters& parameters, absl::Time deadline, Failure* failure) {
+  PGconn* handle = Connect(parameters, deadline, &failure->timed_out);
+  if (handle == nullptr || PQstatus(handle) != CONNECTION_OK) {
+    if (failure->timed_out) {
+      failure->error.message = "the connection attempt timed out";
+    } else {
+      failure->error = ParseConnectError(handle == nullptr ? "out of memory" : PQerrorMessage(handle));
+    }
+    PQfinish(handle);
+    return nullptr;
+  }
+  handle_to_adopt = handle;
+  try {
+    auto connection = std::make_unique<Pqxx>();
+    PQsetnonblocking(handle, 1);
+    return std::unique_ptr<Session>(new Session(std::move(connection), handle));
+  } catch (const std::exception& e) {
+    failure->error.message = e.what();
+    PQfinish(handle);
+    return nullptr;
+  }
+}
+
+Session::Session(std::unique_ptr<Pqxx> connection, pg_conn* handle)
+    : connection_(std::move(connection)), handle_(handle) {}
+
+Session::~Session() = default;
+
+}  // namespace sluice::postgres

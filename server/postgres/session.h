@@ -1,0 +1,49 @@
+#ifndef SLUICE_SERVER_POSTGRES_SESSION_H_
+#define SLUICE_SERVER_POSTGRES_SESSION_H_
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/postgres/server_error.h"
+
+struct pg_conn;  // libpq's PGconn
+
+namespace sluice::postgres {
+
+// libpq's connection parameters by keyword: host, port, user, password, dbname, sslmode ...
+using ConnectionParameters = std::map<std::string, std::string>;
+
+// An open session: a libpqxx connection object whose libpq handle we keep, since
+// libpqxx's own calls lose what this product lives on (the SQLSTATE of a lost
+// connection, all results but the last, single rows; docs/adr/0002).
+class Session {
+ public:
+  struct Failure {
+    ServerError error;
+    // Whether the failure came from the other side, rather than from our waiting.
+    bool timed_out = false;
+  };
+
+  // Connects without ever blocking past `deadline`. Null on failure, which `failure` tells.
+  static std::unique_ptr<Session> Open(const ConnectionParameters& parameters, absl::Time deadline, Failure* failure);
+
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Valid as long as the session. In non-blocking mode.
+  pg_conn* handle() const { return handle_; }
+
+ private:
+  struct Pqxx;
+  Session(std::unique_ptr<Pqxx> connection, pg_conn* handle);
+
+  std::unique_ptr<Pqxx> connection_;
+  pg_conn* handle_;
+};
+
+}  // namespace sluice::postgres
+
+#endif  // SLUICE_SERVER_POSTGRES_SESSION_H_
