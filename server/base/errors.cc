@@ -121,6 +121,13 @@ absl::Status NotInTransaction(absl::string_view keyword) {
                  {{"keyword", std::string(keyword)}, {"sqlstate", "25001"}});
 }
 
+absl::Status AmbiguousString() {
+  return Refused(StatusCode::kFailedPrecondition, "AMBIGUOUS_STRING",
+                 "the server has standard_conforming_strings = off, which changes what a backslash in '...' means; "
+                 "write E'...', or pass the text as a parameter",
+                 {{"field", "statement.sql"}, {"sqlstate", "0A000"}});
+}
+
 absl::Status TokenMissing() {
   return Refused(StatusCode::kUnauthenticated, "TOKEN_MISSING",
                  "this gateway knows its callers: send `authorization: Bearer <token>` or a client certificate");

@@ -44,6 +44,8 @@ absl::Status SessionState(absl::string_view what, absl::string_view use_instead)
 absl::Status CopyNotSupported();
 // In a batch or read-only transaction, a statement that can not run in a transaction block.
 absl::Status NotInTransaction(absl::string_view keyword);
+// A string that this server's standard_conforming_strings = off would read differently.
+absl::Status AmbiguousString();
 
 // --- Who calls -----------------------------------------------------------------------
 

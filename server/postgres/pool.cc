@@ -31,6 +31,7 @@ class Pool::Worker {
   Worker(Pool* pool, bool warm) : pool_(*pool), warm_(warm) {}
 
   void Run() {
+    if (warm_ && pool_.options_.one_call_per_connection) ProveOnce();
     while (AwaitWork()) {
       if (connection_ == nullptr && !Open()) continue;
       ServeNext();
@@ -46,6 +47,13 @@ class Pool::Worker {
       return !(pool_.line_->closed() && pool_.line_->length() == 0);
     }
     return pool_.line_->AwaitDemand();
+  }
+
+  // Without connections to keep, health still wants to know whether one can be had.
+  void ProveOnce() {
+    while (!pool_.line_->closed()) {
+      if (Open()) return Close("one call per connection");
+    }
   }
 
   bool Open() {
@@ -75,7 +83,11 @@ class Pool::Worker {
       const bool done = call->Serve(*connection_);
       idle_since_ = absl::Now();
       Judge();
-      if (!done) pool_.line_->Rejoin(std::move(call));
+      if (done) return;
+      // A pooler that has no server for us may say so and keep the session (PgCat): without
+      // a new handshake, and its limits, this would be a busy loop.
+      if (connection_ != nullptr) Close("it could not run a call");
+      pool_.line_->Rejoin(std::move(call));
     }
   }
 

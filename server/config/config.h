@@ -1,0 +1,54 @@
+#ifndef SLUICE_SERVER_CONFIG_CONFIG_H_
+#define SLUICE_SERVER_CONFIG_CONFIG_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/config/database_url.h"
+#include "server/config/settings.h"
+
+namespace sluice::config {
+
+enum class LogFormat { kAuto, kText, kJson };
+
+// A configuration without problems. What each setting means is in Settings().
+struct Config {
+  DatabaseUrl database;
+  std::string listen;
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::string callers_file;
+  bool insecure = false;
+  int pool_size = 15;
+  int pool_warm = 1;
+  bool pool_null = false;
+  absl::Duration connect_timeout;
+  absl::Duration connection_age_max;
+  absl::Duration connection_idle_max;
+  std::string jit_strategy;
+  std::string application_name;
+  absl::Duration call_timeout;
+  int line_length_max = 10000;
+  int64_t request_bytes_max = 0;
+  int64_t reply_bytes_max = 0;
+  absl::Duration drain_delay;
+  absl::Duration drain_grace;
+  LogFormat log_format = LogFormat::kAuto;
+  bool echo_sql = false;
+  std::string port_file;
+};
+
+// Checks everything and reports all problems at once, each with the name of its setting,
+// where it came from, and what would be right. Nullopt if there is any.
+std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string>* problems);
+
+// Whether others than this machine's own users can reach an address.
+bool IsLocalAddress(absl::string_view listen);
+
+}  // namespace sluice::config
+
+#endif  // SLUICE_SERVER_CONFIG_CONFIG_H_

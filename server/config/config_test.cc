@@ -1,0 +1,130 @@
+#include "server/config/config.h"
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "gtest/gtest.h"
+
+namespace sluice::config {
+namespace {
+
+std::map<std::string, std::string>& TestEnvironment() {
+  static auto& variables = *new std::map<std::string, std::string>;
+  return variables;
+}
+
+const char* LookUp(const char* name) {
+  auto found = TestEnvironment().find(name);
+  return found == TestEnvironment().end() ? nullptr : found->second.c_str();
+}
+
+class ConfigTest : public testing::Test {
+ protected:
+  void SetUp() override { TestEnvironment() = {{"DATABASE_URL", "postgresql://app:secret@db/shop"}}; }
+
+  std::optional<Config> Make(const std::vector<std::string>& arguments, const std::string& dot_env = "/nonexistent") {
+    problems_.clear();
+    return MakeConfig(GatherSettings(arguments, LookUp, dot_env), &problems_);
+  }
+
+  std::string Problems() const { return absl::StrJoin(problems_, "\n"); }
+
+  std::string FileWith(const std::string& name, const std::string& text) {
+    const std::string path = testing::TempDir() + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+
+  std::vector<std::string> problems_;
+};
+
+TEST_F(ConfigTest, ADatabaseUrlIsEnough) {
+  const std::optional<Config> config = Make({});
+  ASSERT_TRUE(config.has_value()) << Problems();
+  EXPECT_EQ(config->listen, "127.0.0.1:7432");
+  EXPECT_EQ(config->pool_size, 15);
+  EXPECT_EQ(config->database.Display(), "postgresql://app@db:5432/shop");
+}
+
+TEST_F(ConfigTest, FlagsWinOverEnvironmentOverDotEnvOverFile) {
+  const std::string file =
+      FileWith("sluice.conf", "pool_size = 1\ncall_timeout = 1s\nline_length_max = 1\nlisten = 127.0.0.1:1\n");
+  const std::string dot_env = FileWith(
+      "dotenv", "# shared\nOTHER=1\nexport SLUICE_POOL_SIZE=2\nSLUICE_CALL_TIMEOUT='2s'\nSLUICE_LINE_LENGTH_MAX=2\n");
+  TestEnvironment()["SLUICE_POOL_SIZE"] = "3";
+  TestEnvironment()["SLUICE_CALL_TIMEOUT"] = "3s";
+  const std::optional<Config> config = Make({"--config_file", file, "--pool-size=4"}, dot_env);
+  ASSERT_TRUE(config.has_value()) << Problems();
+  EXPECT_EQ(config->pool_size, 4);
+  EXPECT_EQ(config->call_timeout, absl::Seconds(3));
+  EXPECT_EQ(config->line_length_max, 2);
+  EXPECT_EQ(config->listen, "127.0.0.1:1");
+}
+
+TEST_F(ConfigTest, ReportsAllProblemsAtOnceWithTheirNames) {
+  TestEnvironment() = {{"DATABASE_URL", "mysql://app:secret@db"}, {"SLUICE_POOL_SIZE", "many"}};
+  EXPECT_FALSE(Make({"--call_timeout=soon", "--nonsense", "--jit_strategy=off"}).has_value());
+  for (const char* part : {"database_url (from DATABASE_URL)", "pool_size (from SLUICE_POOL_SIZE)", "call_timeout",
+                           "--nonsense", "jit_strategy"}) {
+    EXPECT_TRUE(absl::StrContains(Problems(), part)) << part << " is missing in:\n" << Problems();
+  }
+  EXPECT_FALSE(absl::StrContains(Problems(), "secret"));
+}
+
+TEST_F(ConfigTest, AnotherAddressThanLoopbackNeedsTlsAndCallers) {
+  EXPECT_FALSE(Make({"--listen=0.0.0.0:7432"}).has_value());
+  EXPECT_TRUE(absl::StrContains(Problems(), "tls_cert"));
+  EXPECT_TRUE(absl::StrContains(Problems(), "callers_file"));
+  EXPECT_FALSE(Make({"--listen=[::]:7432", "--tls_cert=c", "--tls_key=k"}).has_value());
+  EXPECT_FALSE(Make({"--listen=10.0.0.1:7432", "--callers_file=f"}).has_value());
+  EXPECT_TRUE(Make({"--listen=0.0.0.0:7432", "--tls_cert=c", "--tls_key=k", "--callers_file=f"}).has_value());
+  EXPECT_TRUE(Make({"--listen=0.0.0.0:7432", "--insecure"}).has_value());
+  for (const char* local : {"127.0.0.1:0", "localhost:1", "[::1]:1", "unix:/tmp/x"}) {
+    EXPECT_TRUE(Make({std::string("--listen=") + local}).has_value()) << local;
+  }
+}
+
+TEST_F(ConfigTest, TheTestDatabaseWinsWhenTesting) {
+  TestEnvironment()["TEST_DATABASE_URL"] = "postgresql://app@db/test";
+  EXPECT_EQ(Make({})->database.parameters.at("dbname"), "shop");
+  EXPECT_EQ(Make({"--env=testing"})->database.parameters.at("dbname"), "test");
+}
+
+TEST(DatabaseUrlTest, UnderstandsOtherDriversUrls) {
+  absl::StatusOr<DatabaseUrl> url = ParseDatabaseUrl(
+      "postgresql+asyncpg://postgres.ref:p%40ss%3Aword@aws-0.pooler.supabase.com:6543/postgres"
+      "?prepared_statement_cache_size=0&pgbouncer=true&ssl=require&sslrootcert=%2Fca.pem");
+  ASSERT_TRUE(url.ok()) << url.status();
+  EXPECT_EQ(url->parameters.at("user"), "postgres.ref");
+  EXPECT_EQ(url->parameters.at("password"), "p@ss:word");
+  EXPECT_EQ(url->parameters.at("host"), "aws-0.pooler.supabase.com");
+  EXPECT_EQ(url->parameters.at("port"), "6543");
+  EXPECT_EQ(url->parameters.at("dbname"), "postgres");
+  EXPECT_EQ(url->parameters.at("sslmode"), "require");
+  EXPECT_EQ(url->parameters.at("sslrootcert"), "/ca.pem");
+  EXPECT_EQ(url->ignored.size(), 2u);
+}
+
+TEST(DatabaseUrlTest, TakesSocketsIpv6AndSeveralHosts) {
+  EXPECT_EQ(ParseDatabaseUrl("postgres:///shop?host=/var/run/postgresql")->parameters.at("host"),
+            "/var/run/postgresql");
+  EXPECT_EQ(ParseDatabaseUrl("postgres://u@%2Ftmp%2Fpg/shop")->parameters.at("host"), "/tmp/pg");
+  EXPECT_EQ(ParseDatabaseUrl("postgres://u@[::1]:5433/shop")->parameters.at("host"), "::1");
+  EXPECT_EQ(ParseDatabaseUrl("postgres://u@a:1,b:2/shop")->parameters.at("port"), "1,2");
+  EXPECT_EQ(ParseDatabaseUrl("postgres://u:a@b@c/shop")->parameters.at("password"), "a@b");
+}
+
+TEST(DatabaseUrlTest, NeverQuotesTheUrlInAnError) {
+  for (const char* bad : {"secret", "http://u:secret@h/d", "postgres://u:secret%@h/d", "postgres://u:secret@h:port/d",
+                          "postgres://u:secret@h/d?nonsense=secret", "postgres://u:secret@h/d?sslmode=maybe"}) {
+    absl::StatusOr<DatabaseUrl> url = ParseDatabaseUrl(bad);
+    ASSERT_FALSE(url.ok()) << bad;
+    EXPECT_FALSE(absl::StrContains(url.status().message(), "secret")) << url.status();
+  }
+}
+
+}  // namespace
+}  // namespace sluice::config

@@ -1,0 +1,188 @@
+#include "server/config/settings.h"
+
+#include <algorithm>
+#include <fstream>
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace sluice::config {
+namespace {
+
+const Setting* FindByName(absl::string_view name) {
+  for (const Setting& setting : Settings()) {
+    if (setting.name == name) return &setting;
+  }
+  return nullptr;
+}
+
+const Setting* FindByEnvironment(absl::string_view variable) {
+  for (const Setting& setting : Settings()) {
+    if (setting.environment == variable) return &setting;
+  }
+  return nullptr;
+}
+
+// The first source of a setting wins.
+void Offer(const Setting& setting, absl::string_view text, std::string source, RawSettings* raw) {
+  raw->values.insert({setting.name, {std::string(text), std::move(source)}});
+}
+
+absl::string_view Unquoted(absl::string_view value) {
+  if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) {
+    return value.substr(1, value.size() - 2);
+  }
+  return value;
+}
+
+// KEY = value lines, # comments. `strict`: a key that is no setting is a problem (our own
+// file; a .env belongs to others as well).
+void ReadFile(const std::string& path, bool strict, RawSettings* raw) {
+  std::ifstream file(path);
+  if (!file) {
+    if (strict) raw->problems.push_back(absl::StrCat("config_file: can not read ", path));
+    return;
+  }
+  std::string text;
+  for (int number = 1; std::getline(file, text); ++number) {
+    absl::string_view line = absl::StripAsciiWhitespace(text);
+    if (line.empty() || line.front() == '#') continue;
+    absl::ConsumePrefix(&line, "export ");
+    const size_t equals = line.find('=');
+    const std::string source = absl::StrCat(path, ":", number);
+    if (equals == absl::string_view::npos) {
+      if (strict) raw->problems.push_back(absl::StrCat(source, ": not of the form name = value"));
+      continue;
+    }
+    const absl::string_view key = absl::StripAsciiWhitespace(line.substr(0, equals));
+    const Setting* setting = FindByEnvironment(key);
+    if (setting == nullptr && strict) setting = FindByName(key);
+    if (setting != nullptr) {
+      Offer(*setting, Unquoted(absl::StripAsciiWhitespace(line.substr(equals + 1))), source, raw);
+    } else if (strict) {
+      raw->problems.push_back(absl::StrCat(source, ": no setting is called ", key));
+    }
+  }
+}
+
+bool IsSwitch(absl::string_view name) { return name == "insecure" || name == "echo_sql"; }
+
+void ReadArguments(const std::vector<std::string>& arguments, RawSettings* raw) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    absl::string_view argument = arguments[i];
+    if (argument == "--help" || argument == "-h") {
+      raw->help = true;
+      continue;
+    }
+    if (argument == "--version") {
+      raw->version = true;
+      continue;
+    }
+    if (!absl::ConsumePrefix(&argument, "--")) {
+      // Not echoed: it may be half of a mistyped database URL.
+      raw->problems.push_back(absl::StrCat("argument ", i + 1, " is no flag; see --help"));
+      continue;
+    }
+    const size_t equals = argument.find('=');
+    std::string name(argument.substr(0, equals));
+    std::replace(name.begin(), name.end(), '-', '_');
+    const Setting* setting = FindByName(name);
+    if (setting == nullptr) {
+      raw->problems.push_back(absl::StrCat("--", name, ": no such flag; see --help"));
+      if (equals == absl::string_view::npos && i + 1 < arguments.size() && !absl::StartsWith(arguments[i + 1], "-"))
+        ++i;
+      continue;
+    }
+    const std::string source = absl::StrCat("--", name);
+    if (equals != absl::string_view::npos) {
+      Offer(*setting, argument.substr(equals + 1), source, raw);
+    } else if (IsSwitch(name)) {
+      Offer(*setting, "true", source, raw);
+    } else if (i + 1 < arguments.size()) {
+      Offer(*setting, arguments[++i], source, raw);
+    } else {
+      raw->problems.push_back(absl::StrCat(source, ": needs a value"));
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<Setting>& Settings() {
+  // clang-format off
+  static const auto& settings = *new std::vector<Setting>{
+      {"database_url", "DATABASE_URL", "", "The database: postgresql://user:password@host:port/name?sslmode=verify-full. URLs of other drivers (postgresql+asyncpg://...) are understood. Pass it in the environment or a file rather than as a flag."},
+      {"test_database_url", "TEST_DATABASE_URL", "", "Taken instead of database_url when env is testing."},
+      {"env", "SLUICE_ENV", "production", "production, development or testing."},
+      {"listen", "SLUICE_LISTEN", "127.0.0.1:7432", "host:port (port 0: any free one) or unix:/path. Anything but loopback or a unix socket needs tls_cert and callers_file, or insecure."},
+      {"tls_cert", "SLUICE_TLS_CERT", "", "PEM file with the server's certificate chain."},
+      {"tls_key", "SLUICE_TLS_KEY", "", "PEM file with its key."},
+      {"tls_client_ca", "SLUICE_TLS_CLIENT_CA", "", "PEM file with the CAs of client certificates; callers may then prove themselves by one (mTLS)."},
+      {"callers_file", "SLUICE_CALLERS_FILE", "", "JSON file that names each caller with its token's SHA-256 or certificate SAN and its permissions; read again on SIGHUP."},
+      {"insecure", "SLUICE_INSECURE", "false", "Lets anybody in on any address, without TLS. Said in a warning at every start."},
+      {"pool_size", "SLUICE_POOL_SIZE", "15", "Connections to the database at most (Supabase's own default pool size)."},
+      {"pool_warm", "SLUICE_POOL_WARM", "1", "Connections kept open without demand."},
+      {"pool_mode", "SLUICE_POOL_MODE", "shared", "shared, or null: a fresh connection for every call, closed after it, for tests of applications."},
+      {"connect_timeout", "SLUICE_CONNECT_TIMEOUT", "10s", "For one attempt to connect."},
+      {"connection_age_max", "SLUICE_CONNECTION_AGE_MAX", "30m", "A connection is replaced when it is older; shortened by up to a quarter at random."},
+      {"connection_idle_max", "SLUICE_CONNECTION_IDLE_MAX", "5m", "A connection that nobody needed for this long is closed."},
+      {"jit_strategy", "SLUICE_JIT_STRATEGY", "auto", "How JIT is kept off: auto, prefix, startup, role or none (leave it as it is)."},
+      {"application_name", "SLUICE_APPLICATION_NAME", "sluice", "As pg_stat_activity shows it."},
+      {"call_timeout", "SLUICE_CALL_TIMEOUT", "30s", "For a call without a deadline of its own."},
+      {"line_length_max", "SLUICE_LINE_LENGTH_MAX", "10000", "Calls that may wait for a connection; past it they are refused at once. With callers_file, one caller gets half at most."},
+      {"request_bytes_max", "SLUICE_REQUEST_BYTES_MAX", "4194304", "Of one request."},
+      {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default."},
+      {"drain_delay", "SLUICE_DRAIN_DELAY", "500ms", "On SIGTERM, from NOT_SERVING until newcomers are refused, so that load balancers notice first."},
+      {"drain_grace", "SLUICE_DRAIN_GRACE", "10s", "After that, how long calls may take to end."},
+      {"log_format", "SLUICE_LOG_FORMAT", "auto", "json, text, or auto: text on a terminal."},
+      {"echo_sql", "SLUICE_ECHO_SQL", "false", "Logs the text of every statement, never its values."},
+      {"port_file", "SLUICE_PORT_FILE", "", "A file that gets the address in use once calls are served; for tests and supervisors."},
+      {"config_file", "SLUICE_CONFIG_FILE", "", "File of name = value lines; everything else wins over it."},
+  };
+  // clang-format on
+  return settings;
+}
+
+RawSettings GatherSettings(const std::vector<std::string>& arguments, Environment environment,
+                           const std::string& dot_env_path) {
+  RawSettings raw;
+  ReadArguments(arguments, &raw);
+  for (const Setting& setting : Settings()) {
+    const char* value = environment(setting.environment);
+    if (value != nullptr && *value != '\0') Offer(setting, value, setting.environment, &raw);
+  }
+  ReadFile(dot_env_path, /*strict=*/false, &raw);
+  auto file = raw.values.find("config_file");
+  if (file != raw.values.end() && !file->second.text.empty()) {
+    const std::string path = file->second.text;
+    ReadFile(path, /*strict=*/true, &raw);
+  }
+  for (const Setting& setting : Settings()) Offer(setting, setting.fallback, "default", &raw);
+  return raw;
+}
+
+std::string HelpText() {
+  std::string text =
+      "sluiced serves a PostgreSQL database over gRPC.\n\n"
+      "  DATABASE_URL=postgresql://user:password@host:5432/name sluiced\n\n"
+      "Settings come from flags, the environment, ./.env and config_file, in this order.\n"
+      "SIGTERM drains and ends, SIGHUP reads callers_file again.\n";
+  for (const Setting& setting : Settings()) {
+    absl::StrAppend(&text, "\n  --", setting.name, "  (", setting.environment);
+    if (*setting.fallback != '\0') absl::StrAppend(&text, ", default ", setting.fallback);
+    absl::StrAppend(&text, ")\n");
+    // Lines of about 90 characters.
+    absl::string_view help = setting.help;
+    while (!help.empty()) {
+      size_t cut = help.size() <= 88 ? help.size() : help.rfind(' ', 88);
+      absl::StrAppend(&text, "      ", help.substr(0, cut), "\n");
+      help.remove_prefix(std::min(cut + 1, help.size()));
+    }
+  }
+  return text;
+}
+
+}  // namespace sluice::config

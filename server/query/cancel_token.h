@@ -1,0 +1,31 @@
+#ifndef SLUICE_SERVER_QUERY_CANCEL_TOKEN_H_
+#define SLUICE_SERVER_QUERY_CANCEL_TOKEN_H_
+
+#include "absl/base/thread_annotations.h"
+#include "server/base/mutex.h"
+#include "server/postgres/connection.h"
+
+namespace sluice::query {
+
+// Joins a call, which may be cancelled at any time from any thread, with the connection
+// that flies for it at the moment. A cancel can not hit another call: it reaches a
+// connection only between Board and Leave.
+class CancelToken {
+ public:
+  void Cancel();
+  bool cancelled() const;
+
+  // Before a flight; false if the call is cancelled already, and the flight must not start.
+  bool Board(postgres::Connection* connection);
+  // After it.
+  void Leave();
+
+ private:
+  mutable Mutex mu_;
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  postgres::Connection* flying_on_ ABSL_GUARDED_BY(mu_) = nullptr;
+};
+
+}  // namespace sluice::query
+
+#endif  // SLUICE_SERVER_QUERY_CANCEL_TOKEN_H_

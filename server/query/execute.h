@@ -1,0 +1,31 @@
+#ifndef SLUICE_SERVER_QUERY_EXECUTE_H_
+#define SLUICE_SERVER_QUERY_EXECUTE_H_
+
+#include <vector>
+
+#include "server/query/plan.h"
+#include "server/query/turn.h"
+#include "server/query/type_catalog.h"
+#include "sluice/v1/database.pb.h"
+
+namespace sluice::query {
+
+// One statement, in its own transaction.
+TurnEnd Execute(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteResponse* response);
+
+// All statements in one transaction and one flight; the first error is the call's.
+TurnEnd ExecuteAtomic(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteBatchResponse* response);
+
+// Each statement in its own transaction, in order; `response` keeps what is done between
+// turns.
+TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteBatchResponse* response);
+// When such a call gets no further turn: the statements that are left get this error. Those
+// that are done are done, so the call as a whole has not failed.
+void GiveUpRest(const Plan& plan, const absl::Status& status, v1::ExecuteBatchResponse* response);
+
+// SELECT of the server's time: is it there, and how far away?
+TurnEnd Ping(Turn* turn, v1::PingResponse* response);
+
+}  // namespace sluice::query
+
+#endif  // SLUICE_SERVER_QUERY_EXECUTE_H_

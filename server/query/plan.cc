@@ -1,0 +1,90 @@
+#include "server/query/plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error.h"
+#include "server/base/errors.h"
+#include "server/base/status_macros.h"
+
+namespace sluice::query {
+namespace {
+
+absl::StatusOr<postgres::Isolation> IsolationOf(const v1::TransactionOptions& transaction) {
+  switch (transaction.isolation()) {
+    case v1::TransactionOptions::ISOLATION_UNSPECIFIED: return postgres::Isolation::kDefault;
+    case v1::TransactionOptions::READ_COMMITTED: return postgres::Isolation::kReadCommitted;
+    case v1::TransactionOptions::REPEATABLE_READ: return postgres::Isolation::kRepeatableRead;
+    case v1::TransactionOptions::SERIALIZABLE: return postgres::Isolation::kSerializable;
+    default: return errors::InvalidField("transaction.isolation", "not a level that this gateway knows");
+  }
+}
+
+// All but the statements.
+absl::StatusOr<Plan> PlanFrame(const v1::CallOptions& options, const v1::TransactionOptions& transaction,
+                               const auth::Caller& caller, const Limits& limits) {
+  if (!caller.may.sql && !caller.may.read_only) return errors::StatementNotAllowed(caller.name, "sql");
+  const v1::ResultOptions& result = options.result();
+  if (result.max_rows() < 0) return errors::InvalidField("options.result.max_rows", "must not be negative");
+  if (result.max_bytes() < 0) return errors::InvalidField("options.result.max_bytes", "must not be negative");
+  Plan plan;
+  ASSIGN_OR_RETURN(plan.isolation, IsolationOf(transaction));
+  plan.read_only = options.read_only() || transaction.read_only() || !caller.may.sql;
+  plan.deferrable = transaction.deferrable();
+  plan.rows_max = result.max_rows();
+  plan.reply_bytes_max = limits.reply_bytes_max;
+  if (result.max_bytes() > 0) plan.reply_bytes_max = std::min(result.max_bytes(), limits.reply_bytes_max);
+  plan.answer_bytes_max = limits.answer_bytes_max();
+  plan.timestamps_as_text = result.timestamps_as_text();
+  return plan;
+}
+
+absl::Status AddStatement(const v1::Statement& statement, bool shares_transaction, const auth::Caller& caller,
+                          const Limits& limits, Plan* plan) {
+  ASSIGN_OR_RETURN(codec::BoundStatement bound, codec::Bind(statement, limits.bind));
+  const bool in_transaction =
+      shares_transaction || plan->read_only || plan->deferrable || plan->isolation != postgres::Isolation::kDefault;
+  if (!bound.facts.may_share_transaction && in_transaction) {
+    // What can not run in a READ ONLY transaction can not be held to reading.
+    if (!caller.may.sql) return errors::StatementNotAllowed(caller.name, "sql");
+    return errors::NotInTransaction(bound.facts.keyword);
+  }
+  plan->statements.push_back({std::move(bound), &statement.sql()});
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits) {
+  ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
+  RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, &plan));
+  return plan;
+}
+
+absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller,
+                               const Limits& limits) {
+  ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
+  if (request.statements().empty()) return errors::InvalidField("statements", "a batch has at least one statement");
+  if (request.statements_size() > limits.batch_statements_max) {
+    return errors::RequestTooLarge("statements", limits.batch_statements_max, request.statements_size(), "statements");
+  }
+  if (!v1::ExecuteBatchRequest::Mode_IsValid(request.mode())) {
+    return errors::InvalidField("mode", "neither ATOMIC nor INDEPENDENT");
+  }
+  const bool atomic = request.mode() != v1::ExecuteBatchRequest::INDEPENDENT;
+  size_t bytes = 0;
+  for (const v1::Statement& statement : request.statements()) {
+    const absl::Status added = AddStatement(statement, atomic, caller, limits, &plan);
+    if (!added.ok()) return WithMetadata(added, "statementIndex", absl::StrCat(plan.statements.size()));
+    bytes += plan.statements.back().bound.text.size();
+    if (bytes > limits.bind.bound_bytes_max) {
+      return errors::RequestTooLarge("statements with their parameters",
+                                     static_cast<int64_t>(limits.bind.bound_bytes_max), static_cast<int64_t>(bytes),
+                                     "bytes");
+    }
+  }
+  return plan;
+}
+
+}  // namespace sluice::query

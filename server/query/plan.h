@@ -1,0 +1,51 @@
+#ifndef SLUICE_SERVER_QUERY_PLAN_H_
+#define SLUICE_SERVER_QUERY_PLAN_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/auth/caller.h"
+#include "server/codec/bind.h"
+#include "server/postgres/flight.h"
+#include "sluice/v1/database.pb.h"
+
+namespace sluice::query {
+
+struct Limits {
+  codec::BindLimits bind;
+  int batch_statements_max = 1000;
+  int64_t reply_bytes_max = 4 << 20;
+  // A reply's bytes as PostgreSQL's text can be many more (a bool is one byte here and
+  // twelve there), and libpq keeps all of them in memory.
+  int64_t answer_bytes_max() const { return 16 * reply_bytes_max; }
+};
+
+// A statement that is ready, and where to find the caller's own text of it.
+struct PlannedStatement {
+  codec::BoundStatement bound;
+  const std::string* caller_text = nullptr;  // in the request, which outlives the plan
+};
+
+// What a request asks for, checked and bound as far as it can be without a connection.
+struct Plan {
+  std::vector<PlannedStatement> statements;
+  postgres::Isolation isolation = postgres::Isolation::kDefault;
+  bool read_only = false;
+  bool deferrable = false;
+  int64_t rows_max = 0;  // 0: no limit
+  int64_t reply_bytes_max = 0;
+  int64_t answer_bytes_max = 0;
+  bool timestamps_as_text = false;
+};
+
+// The request must outlive the plan. Errors: those of codec::Bind with the statement's
+// index in a batch, INVALID_FIELD, REQUEST_TOO_LARGE, STATEMENT_NOT_ALLOWED,
+// ACTIVE_SQL_TRANSACTION.
+absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits);
+absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller,
+                               const Limits& limits);
+
+}  // namespace sluice::query
+
+#endif  // SLUICE_SERVER_QUERY_PLAN_H_

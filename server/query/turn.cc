@@ -1,0 +1,45 @@
+#include "server/query/turn.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace sluice::query {
+namespace {
+
+void SetDuration(absl::Duration duration, google::protobuf::Duration* proto) {
+  absl::Duration rest;
+  proto->set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
+  proto->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+}
+
+}  // namespace
+
+postgres::FlightReport Turn::Fly(postgres::Flight flight) {
+  flight.deadline = deadline_;
+  if (!token_.Board(&connection_)) {
+    postgres::FlightReport report;
+    report.failure.emplace();
+    report.failure->outcome = v1::OUTCOME_NOT_STARTED;
+    report.failure->cut_short = postgres::CutShort::kByCaller;
+    return report;
+  }
+  const absl::Time begin = absl::Now();
+  postgres::FlightReport report = connection_.Fly(flight);
+  token_.Leave();
+  cost_.database_time += absl::Now() - begin;
+  cost_.round_trips += report.round_trips;
+  return report;
+}
+
+v1::CallInfo Turn::Info() const {
+  v1::CallInfo info;
+  SetDuration(cost_.queue_time, info.mutable_queue_time());
+  SetDuration(cost_.database_time, info.mutable_database_time());
+  info.set_round_trips(cost_.round_trips);
+  info.set_attempts(cost_.attempts);
+  info.set_backend_pid(cost_.backend_pid);
+  return info;
+}
+
+}  // namespace sluice::query

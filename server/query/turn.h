@@ -1,0 +1,67 @@
+#ifndef SLUICE_SERVER_QUERY_TURN_H_
+#define SLUICE_SERVER_QUERY_TURN_H_
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/postgres/connection.h"
+#include "server/postgres/flight.h"
+#include "server/query/cancel_token.h"
+#include "sluice/v1/database.pb.h"
+
+namespace sluice::query {
+
+// What a call has cost so far, over all its turns.
+struct CallCost {
+  absl::Time arrived_at;
+  absl::Duration queue_time;
+  absl::Duration database_time;
+  int round_trips = 0;
+  int attempts = 0;
+  // Times that the work was done and had to be done again: bounded, unlike attempts that
+  // found a dead connection.
+  int reruns = 0;
+  int backend_pid = 0;
+  // The way back broke in a flight that looked like a read: what flies next does so in a
+  // READ ONLY transaction.
+  bool flies_again_as_read = false;
+};
+
+// A call's turn on a connection: it flies as often as it needs, and either comes to an end
+// or asks for another turn on another connection.
+class Turn {
+ public:
+  Turn(postgres::Connection* connection, CancelToken* token, absl::Time deadline, CallCost* cost)
+      : connection_(*connection), token_(*token), deadline_(deadline), cost_(*cost) {
+    ++cost_.attempts;
+    cost_.backend_pid = connection->facts().backend_pid;
+  }
+
+  // Flies within the call's deadline; its cancel cancels the flight.
+  postgres::FlightReport Fly(postgres::Flight flight);
+
+  const postgres::ServerFacts& server() const { return connection_.facts(); }
+  // Whether a server with standard_conforming_strings = off would read strings differently.
+  bool strings_conform() const { return connection_.strings_conform(); }
+  // The time that the whole call has.
+  absl::Duration limit() const { return deadline_ - cost_.arrived_at; }
+  CallCost& cost() { return cost_; }
+
+  v1::CallInfo Info() const;
+
+ private:
+  postgres::Connection& connection_;
+  CancelToken& token_;
+  const absl::Time deadline_;
+  CallCost& cost_;
+};
+
+// How a turn ended.
+struct TurnEnd {
+  absl::Status status;
+  // The call wants another turn; `status` is what it says if it can not have one.
+  bool again = false;
+};
+
+}  // namespace sluice::query
+
+#endif  // SLUICE_SERVER_QUERY_TURN_H_
