@@ -76,6 +76,17 @@ class AdoptingPolicy : public pqxx::connectionpolicy {
 
 }  // namespace
 
+ConnectionParameters PoolerSafeParameters(ConnectionParameters wanted, const std::string& application_name) {
+  wanted.insert({"application_name", application_name});
+  wanted["client_encoding"] = "UTF8";
+  wanted.insert({"gssencmode", "disable"});
+  wanted.insert({"keepalives_idle", "30"});
+  wanted.insert({"keepalives_interval", "10"});
+  wanted.insert({"keepalives_count", "3"});
+  wanted.insert({"tcp_user_timeout", "30000"});
+  return wanted;
+}
+
 struct Session::Pqxx : pqxx::basic_connection_base<AdoptingPolicy> {
   Pqxx() : pqxx::basic_connection_base<AdoptingPolicy>(std::string()) {}
 };

@@ -15,6 +15,10 @@ namespace sluice::postgres {
 // libpq's connection parameters by keyword: host, port, user, password, dbname, sslmode ...
 using ConnectionParameters = std::map<std::string, std::string>;
 
+// What a caller's URL asks for, plus what makes it safe on any pooler: UTF8, no startup
+// option (PgBouncer refuses them, others drop them), and a half-open link noticed.
+ConnectionParameters PoolerSafeParameters(ConnectionParameters wanted, const std::string& application_name);
+
 // An open session: a libpqxx connection object whose libpq handle we keep, since
 // libpqxx's own calls lose what this product lives on (the SQLSTATE of a lost
 // connection, all results but the last, single rows; docs/adr/0002).

@@ -1,0 +1,113 @@
+#include "server/auth/callers.h"
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "server/base/status_macros.h"
+
+namespace sluice::auth {
+namespace {
+
+using Json = nlohmann::json;
+
+absl::Status Problem(absl::string_view where, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
+}
+
+// A string, or a list of strings; empty if the key is absent.
+absl::StatusOr<std::vector<std::string>> Strings(const Json& object, const char* key, absl::string_view where) {
+  std::vector<std::string> strings;
+  auto found = object.find(key);
+  if (found == object.end()) return strings;
+  const Json list = found->is_array() ? *found : Json::array({*found});
+  for (const Json& item : list) {
+    if (!item.is_string()) return Problem(where, absl::StrCat(key, " must be a string or a list of strings"));
+    strings.push_back(item.get<std::string>());
+  }
+  return strings;
+}
+
+absl::Status Grant(const std::string& permission, absl::string_view where, Permissions* may) {
+  const std::pair<const char*, bool*> known[] = {
+      {"sql", &may->sql},       {"read_only", &may->read_only},     {"copy", &may->copy},
+      {"listen", &may->listen}, {"impersonate", &may->impersonate}, {"admin", &may->admin}};
+  for (const auto& [name, granted] : known) {
+    if (permission != name) continue;
+    *granted = true;
+    return absl::OkStatus();
+  }
+  return Problem(where, absl::StrCat("no permission is called ", permission,
+                                     "; there are sql, read_only, copy, listen, impersonate and admin"));
+}
+
+absl::StatusOr<KnownCaller> ParseCaller(const Json& json, size_t index) {
+  std::string where = absl::StrCat("callers[", index, "]");
+  if (!json.is_object()) return Problem(where, "must be an object");
+  static const auto& keys = *new std::set<std::string>{"name", "token_sha256", "certificate_san", "permissions"};
+  for (const auto& item : json.items()) {
+    if (keys.count(item.key()) == 0) return Problem(where, absl::StrCat("no field is called ", item.key()));
+  }
+  auto name = json.find("name");
+  if (name == json.end() || !name->is_string() || name->get<std::string>().empty()) {
+    return Problem(where, "name is missing");
+  }
+  KnownCaller known;
+  known.caller.name = name->get<std::string>();
+  where = absl::StrCat("caller ", known.caller.name);
+
+  ASSIGN_OR_RETURN(const std::vector<std::string> hashes, Strings(json, "token_sha256", where));
+  for (const std::string& hash : hashes) {
+    if (hash.size() != 64 || !std::all_of(hash.begin(), hash.end(), absl::ascii_isxdigit)) {
+      return Problem(where, "token_sha256 must be 64 hex digits (printf %s \"$TOKEN\" | sha256sum)");
+    }
+    const std::string bytes = absl::HexStringToBytes(hash);
+    std::copy(bytes.begin(), bytes.end(), known.token_hashes.emplace_back().begin());
+  }
+  ASSIGN_OR_RETURN(known.certificate_sans, Strings(json, "certificate_san", where));
+  if (known.token_hashes.empty() && known.certificate_sans.empty()) {
+    return Problem(where, "needs token_sha256 or certificate_san");
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> permissions, Strings(json, "permissions", where));
+  if (permissions.empty()) return Problem(where, "permissions is missing or empty");
+  for (const std::string& permission : permissions) RETURN_IF_ERROR(Grant(permission, where, &known.caller.may));
+  return known;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view text) {
+  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || json.size() != 1 || json.find("callers") == json.end() || !json["callers"].is_array()) {
+    return absl::InvalidArgumentError("must be JSON of the form {\"callers\": [...]}");
+  }
+  std::vector<KnownCaller> callers;
+  std::set<std::string> names;
+  for (const Json& item : json["callers"]) {
+    ASSIGN_OR_RETURN(KnownCaller caller, ParseCaller(item, callers.size()));
+    if (!names.insert(caller.caller.name).second) {
+      return Problem(absl::StrCat("caller ", caller.caller.name), "is there twice");
+    }
+    callers.push_back(std::move(caller));
+  }
+  if (callers.empty()) return absl::InvalidArgumentError("callers is empty: nobody could call");
+  return callers;
+}
+
+absl::StatusOr<std::vector<KnownCaller>> LoadCallers(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return absl::NotFoundError(absl::StrCat("can not read ", path));
+  std::ostringstream text;
+  text << file.rdbuf();
+  absl::StatusOr<std::vector<KnownCaller>> callers = ParseCallers(text.str());
+  if (!callers.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", callers.status().message()));
+  return callers;
+}
+
+}  // namespace sluice::auth

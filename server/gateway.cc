@@ -1,0 +1,140 @@
+#include "server/gateway.h"
+
+#include <cstdio>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "server/base/errors.h"
+#include "server/base/status_macros.h"
+#include "server/version.h"
+
+namespace sluice {
+namespace {
+
+admission::Line::Options LineOptions(const config::Config& config) {
+  admission::Line::Options options;
+  options.length_max = config.line_length_max;
+  const bool callers_are_known = !config.callers_file.empty();
+  options.length_per_caller_max = callers_are_known ? (config.line_length_max + 1) / 2 : config.line_length_max;
+  return options;
+}
+
+rpc::DatabaseService::Options ServiceOptions(const config::Config& config) {
+  rpc::DatabaseService::Options options;
+  options.limits.reply_bytes_max = config.reply_bytes_max;
+  options.request_bytes_max = config.request_bytes_max;
+  options.call_timeout = config.call_timeout;
+  options.echo_sql = config.echo_sql;
+  return options;
+}
+
+rpc::Server::Options ServerOptions(const config::Config& config) {
+  rpc::Server::Options options;
+  options.listen = config.listen;
+  options.tls_cert = config.tls_cert;
+  options.tls_key = config.tls_key;
+  options.tls_client_ca = config.tls_client_ca;
+  options.request_bytes_max = config.request_bytes_max;
+  return options;
+}
+
+postgres::JitStrategy JitStrategyOf(const std::string& name) {
+  for (postgres::JitStrategy strategy : {postgres::JitStrategy::kPrefix, postgres::JitStrategy::kStartup,
+                                         postgres::JitStrategy::kRole, postgres::JitStrategy::kNone}) {
+    if (postgres::JitStrategyName(strategy) == name) return strategy;
+  }
+  return postgres::JitStrategy::kAuto;
+}
+
+postgres::Pool::Options PoolOptions(const config::Config& config) {
+  postgres::Pool::Options options;
+  options.connection.parameters = postgres::PoolerSafeParameters(config.database.parameters, config.application_name);
+  options.connection.connect_timeout = config.connect_timeout;
+  options.jit_strategy = JitStrategyOf(config.jit_strategy);
+  options.connections_max = config.pool_size;
+  options.connections_warm = config.pool_warm;
+  options.age_max = config.connection_age_max;
+  options.idle_max = config.connection_idle_max;
+  options.one_call_per_connection = config.pool_null;
+  return options;
+}
+
+// Whole or not at all: whoever waits for the file finds an address in it.
+absl::Status WritePortFile(const std::string& path, const std::string& address) {
+  const std::string draft = path + ".tmp";
+  std::ofstream(draft) << address << "\n";
+  if (std::rename(draft.c_str(), path.c_str()) != 0) {
+    return absl::UnavailableError("port_file: can not write " + path);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Gateway::Gateway(const config::Config& config, observe::Observer* observer) : config_(config), observer_(*observer) {}
+
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::Config& config, observe::Observer* observer) {
+  std::unique_ptr<Gateway> gateway(new Gateway(config, observer));
+  if (!config.callers_file.empty()) {
+    ASSIGN_OR_RETURN(std::vector<auth::KnownCaller> callers, auth::LoadCallers(config.callers_file));
+    gateway->authenticator_.Replace(std::move(callers));
+  }
+  for (const config::DatabaseUrl::Ignored& ignored : config.database.ignored) {
+    observer->Record(observe::SettingIgnored{ignored.option, ignored.why});
+  }
+  gateway->line_ = std::make_unique<admission::Line>(LineOptions(config));
+  gateway->service_ = std::make_unique<rpc::DatabaseService>(ServiceOptions(config), &gateway->authenticator_,
+                                                             gateway->line_.get(), observer);
+  ASSIGN_OR_RETURN(gateway->server_, rpc::Server::Start(ServerOptions(config), gateway->service_.get()));
+  gateway->pool_ = std::make_unique<postgres::Pool>(PoolOptions(config), gateway->line_.get(), observer);
+  gateway->readiness_ =
+      std::make_unique<Readiness>(gateway->pool_.get(), [server = gateway->server_.get(), observer](bool ready) {
+        server->SetReady(ready);
+        observer->Record(observe::HealthChanged{ready});
+      });
+  observer->Record(observe::GatewayStarted{kVersion, gateway->address(), config.database.Display(),
+                                           !config.tls_cert.empty(), config.insecure});
+  if (!config.port_file.empty()) RETURN_IF_ERROR(WritePortFile(config.port_file, gateway->address()));
+  return gateway;
+}
+
+Gateway::~Gateway() {
+  if (server_ != nullptr && pool_ != nullptr && !line_->closed()) Drain("destroyed");
+}
+
+void Gateway::ReloadCallers() {
+  if (config_.callers_file.empty()) {
+    observer_.Record(observe::CallersRefused{"there is no callers_file"});
+    return;
+  }
+  absl::StatusOr<std::vector<auth::KnownCaller>> callers = auth::LoadCallers(config_.callers_file);
+  if (!callers.ok()) {
+    observer_.Record(observe::CallersRefused{std::string(callers.status().message())});
+    return;
+  }
+  const int count = static_cast<int>(callers->size());
+  authenticator_.Replace(*std::move(callers));
+  observer_.Record(observe::CallersReloaded{count});
+}
+
+void Gateway::Drain(const std::string& why) {
+  observer_.Record(observe::GatewayDraining{why});
+  // Health first: a client that is told CANCELLED by a closing server does not retry.
+  readiness_.reset();
+  server_->SetReady(false);
+  absl::SleepFor(config_.drain_delay);
+
+  line_->Close();
+  const absl::Time grace_end = absl::Now() + config_.drain_grace;
+  // Calls that wait are served until the grace ends.
+  while (line_->length() > 0 && absl::Now() < grace_end) absl::SleepFor(absl::Milliseconds(10));
+  line_->RefuseAll(errors::Draining());
+  // Those in flight end too, or are cancelled.
+  server_->Shutdown(grace_end);
+  pool_.reset();
+  observer_.Record(observe::GatewayStopped{});
+}
+
+}  // namespace sluice

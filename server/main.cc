@@ -1,0 +1,105 @@
+// sluiced: serves a PostgreSQL database over gRPC. See --help.
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/config/config.h"
+#include "server/gateway.h"
+#include "server/observe/log.h"
+#include "server/version.h"
+
+namespace sluice {
+namespace {
+
+// Exit codes of sysexits.h, for scripts and supervisors.
+constexpr int kExitConfig = 78;
+constexpr int kExitUnavailable = 69;
+
+// A password on the command line is seen by everybody who runs ps.
+void HideArguments(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strstr(argv[i], "://") != nullptr) std::memset(argv[i], '*', std::strlen(argv[i]));
+  }
+}
+
+// libpq would send these as startup parameters, which poolers refuse.
+void ForgetLibpqVariables() {
+  for (const char* name : {"PGOPTIONS", "PGDATESTYLE", "PGTZ", "PGGEQO", "PGCLIENTENCODING", "PGSERVICE"}) {
+    unsetenv(name);
+  }
+}
+
+observe::LogFormat LogFormatOf(config::LogFormat format) {
+  switch (format) {
+    case config::LogFormat::kText: return observe::LogFormat::kText;
+    case config::LogFormat::kJson: return observe::LogFormat::kJson;
+    case config::LogFormat::kAuto: break;
+  }
+  return isatty(STDERR_FILENO) != 0 ? observe::LogFormat::kText : observe::LogFormat::kJson;
+}
+
+// Waits for the end. Signals are blocked in all threads and taken here one by one.
+std::string AwaitEnd(const sigset_t& signals, Gateway* gateway) {
+  for (;;) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal == SIGHUP) {
+      gateway->ReloadCallers();
+      continue;
+    }
+    return signal == SIGTERM ? "SIGTERM" : "SIGINT";
+  }
+}
+
+int Main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  HideArguments(argc, argv);
+  ForgetLibpqVariables();
+
+  const config::RawSettings raw = config::GatherSettings(
+      arguments, [](const char* name) -> const char* { return std::getenv(name); }, ".env");
+  if (raw.help) {
+    std::fputs(config::HelpText().c_str(), stdout);
+    return 0;
+  }
+  if (raw.version) {
+    std::printf("sluiced %s\n", kVersion);
+    return 0;
+  }
+  std::vector<std::string> problems;
+  const std::optional<config::Config> config = config::MakeConfig(raw, &problems);
+  if (!config.has_value()) {
+    std::fprintf(stderr, "sluiced: the configuration has %zu problem(s):\n", problems.size());
+    for (const std::string& problem : problems) std::fprintf(stderr, "  %s\n", problem.c_str());
+    return kExitConfig;
+  }
+
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  observe::Log log(LogFormatOf(config->log_format), stderr);
+  absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(*config, &log);
+  if (!gateway.ok()) {
+    std::fprintf(stderr, "sluiced: %s\n", std::string(gateway.status().message()).c_str());
+    return kExitUnavailable;
+  }
+  (*gateway)->Drain(AwaitEnd(signals, gateway->get()));
+  return 0;
+}
+
+}  // namespace
+}  // namespace sluice
+
+int main(int argc, char** argv) { return sluice::Main(argc, argv); }

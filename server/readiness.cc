@@ -1,0 +1,53 @@
+#include "server/readiness.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace sluice {
+namespace {
+
+constexpr absl::Duration kLookEvery = absl::Milliseconds(100);
+// Without a connection, and none to be had.
+constexpr absl::Duration kDownAfter = absl::Seconds(2);
+// Idle connections are proven every 5 s.
+constexpr absl::Duration kProofTooOld = absl::Seconds(15);
+
+}  // namespace
+
+Readiness::Readiness(const postgres::Pool* pool, std::function<void(bool)> report)
+    : pool_(*pool), report_(std::move(report)), thread_([this] { Watch(); }) {}
+
+Readiness::~Readiness() {
+  {
+    MutexLock lock(&mu_);
+    stopping_ = true;
+  }
+  changed_.NotifyAll();
+  thread_.join();
+}
+
+void Readiness::Watch() {
+  bool ready = false;
+  absl::Time ready_last_at = absl::InfinitePast();
+  for (;;) {
+    const absl::Time now = absl::Now();
+    const bool looks_ready = IsReady(now);
+    if (looks_ready) ready_last_at = now;
+    const bool judged_ready = looks_ready || (ready && now - ready_last_at < kDownAfter);
+    if (judged_ready != ready) {
+      ready = judged_ready;
+      report_(ready);
+    }
+    MutexLock lock(&mu_);
+    if (!stopping_) changed_.WaitUntil(&mu_, now + kLookEvery);
+    if (stopping_) return;
+  }
+}
+
+bool Readiness::IsReady(absl::Time now) const {
+  const postgres::Pool::Health health = pool_.health();
+  return health.last_failure.empty() && now - health.proven_at < kProofTooOld;
+}
+
+}  // namespace sluice

@@ -1,0 +1,81 @@
+#include "server/rpc/call.h"
+
+#include <grpcpp/impl/codegen/proto_utils.h>
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "server/base/errors.h"
+#include "server/rpc/grpc_status.h"
+
+namespace sluice::rpc {
+
+Call::Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, observe::Observer* observer,
+           grpc::ByteBuffer* reply, grpc::ServerUnaryReactor* reactor)
+    : facts_(std::move(facts)),
+      work_(std::move(work)),
+      line_(*line),
+      observer_(*observer),
+      reply_(reply),
+      reactor_(reactor),
+      waiting_since_(facts_.arrived_at) {
+  cost_.arrived_at = facts_.arrived_at;
+}
+
+void Call::Start() {
+  const absl::Status joined = line_.Join(shared_from_this());
+  if (!joined.ok()) Refuse(joined);
+}
+
+void Call::OnCancel() {
+  token_.Cancel();
+  // Otherwise a connection has it, or it has been answered.
+  if (line_.Leave(this)) Refuse(CancelledStatus());
+}
+
+bool Call::Serve(postgres::Connection& connection) {
+  cost_.queue_time += absl::Now() - waiting_since_;
+  query::Turn turn(&connection, &token_, facts_.deadline, &cost_);
+  const query::TurnEnd end = work_->Run(&turn);
+  if (end.again && !token_.cancelled() && absl::Now() < facts_.deadline) {
+    waiting_since_ = absl::Now();
+    return false;
+  }
+  Finish(end.again ? work_->GiveUp(end.status) : end.status);
+  return true;
+}
+
+void Call::Refuse(const absl::Status& status) {
+  cost_.queue_time += absl::Now() - waiting_since_;
+  Finish(work_->GiveUp(status));
+}
+
+// gRPC cancels a call at its deadline too.
+absl::Status Call::CancelledStatus() const {
+  const absl::Time now = absl::Now();
+  if (now >= facts_.deadline) return errors::QueueTimeout(now - waiting_since_, "");
+  return errors::Cancelled(v1::OUTCOME_NOT_STARTED);
+}
+
+void Call::Finish(const absl::Status& status) {
+  observe::CallFinished event;
+  event.method = facts_.method;
+  event.caller = facts_.caller.name;
+  event.status = status;
+  event.queue_time = cost_.queue_time;
+  event.database_time = cost_.database_time;
+  event.attempts = cost_.attempts;
+  if (facts_.echo_sql) event.statements = work_->StatementTexts();
+  observer_.Record(event);
+
+  if (!status.ok()) {
+    reactor_->Finish(ToGrpcStatus(status));
+    return;
+  }
+  bool own_buffer = false;
+  const grpc::Status serialized = grpc::GenericSerialize<grpc::ProtoBufferWriter, google::protobuf::Message>(
+      work_->response(), reply_, &own_buffer);
+  reactor_->Finish(serialized);
+}
+
+}  // namespace sluice::rpc

@@ -1,0 +1,80 @@
+#ifndef SLUICE_SERVER_RPC_CALL_H_
+#define SLUICE_SERVER_RPC_CALL_H_
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "google/protobuf/message.h"
+#include "server/admission/line.h"
+#include "server/auth/caller.h"
+#include "server/observe/events.h"
+#include "server/query/cancel_token.h"
+#include "server/query/turn.h"
+
+namespace sluice::rpc {
+
+// What a call does once it has a connection. Kept from turn to turn.
+class Work {
+ public:
+  virtual ~Work() = default;
+  virtual query::TurnEnd Run(query::Turn* turn) = 0;
+  // The call ends without (another) turn, for this reason. Returns the status of the RPC,
+  // which is OK if the response can tell better what became of it.
+  virtual absl::Status GiveUp(const absl::Status& status) { return status; }
+  virtual const google::protobuf::Message& response() const = 0;
+  // Texts for --echo_sql.
+  virtual std::vector<std::string> StatementTexts() const { return {}; }
+};
+
+// One unary RPC in progress: waits in the Line, has its turns on connections, and answers
+// once. Shared by gRPC (which may cancel it) and whoever holds it as a Waiter.
+class Call : public admission::Waiter, public std::enable_shared_from_this<Call> {
+ public:
+  struct Facts {
+    std::string method;  // "Execute"
+    auth::Caller caller;
+    absl::Time arrived_at;
+    absl::Time deadline;
+    bool echo_sql = false;
+  };
+
+  // `line` and `observer` must outlive the call; `reply` and the reactor live until Finish.
+  Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, observe::Observer* observer,
+       grpc::ByteBuffer* reply, grpc::ServerUnaryReactor* reactor);
+
+  // Joins the Line, or answers with its refusal.
+  void Start();
+  // The client is gone, or its deadline has passed.
+  void OnCancel();
+
+  const std::string& caller() const override { return facts_.caller.name; }
+  absl::Time deadline() const override { return facts_.deadline; }
+  bool Serve(postgres::Connection& connection) override;
+  void Refuse(const absl::Status& status) override;
+
+ private:
+  absl::Status CancelledStatus() const;
+  void Finish(const absl::Status& status);
+
+  const Facts facts_;
+  const std::unique_ptr<Work> work_;
+  admission::Line& line_;
+  observe::Observer& observer_;
+  grpc::ByteBuffer* const reply_;
+  grpc::ServerUnaryReactor* const reactor_;
+
+  query::CancelToken token_;
+  // Touched by one thread at a time: whoever has the call as a Waiter.
+  query::CallCost cost_;
+  absl::Time waiting_since_;
+};
+
+}  // namespace sluice::rpc
+
+#endif  // SLUICE_SERVER_RPC_CALL_H_

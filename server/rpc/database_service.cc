@@ -1,0 +1,187 @@
+#include "server/rpc/database_service.h"
+
+#include <grpcpp/security/auth_context.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "server/base/status_macros.h"
+#include "server/query/execute.h"
+#include "server/rpc/grpc_status.h"
+#include "server/rpc/request.h"
+
+namespace sluice::rpc {
+namespace {
+
+class ExecuteWork : public Work {
+ public:
+  explicit ExecuteWork(query::TypeCatalog* types) : types_(*types) {}
+
+  absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller,
+                       const DatabaseService::Options& options) {
+    RETURN_IF_ERROR(ParseRequest(bytes, options.request_bytes_max, &request_));
+    ASSIGN_OR_RETURN(plan_, query::PlanExecute(request_, caller, options.limits));
+    return absl::OkStatus();
+  }
+
+  query::TurnEnd Run(query::Turn* turn) override { return query::Execute(plan_, &types_, turn, &response_); }
+  const google::protobuf::Message& response() const override { return response_; }
+  std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
+
+ private:
+  query::TypeCatalog& types_;
+  v1::ExecuteRequest request_;
+  query::Plan plan_;
+  v1::ExecuteResponse response_;
+};
+
+class BatchWork : public Work {
+ public:
+  explicit BatchWork(query::TypeCatalog* types) : types_(*types) {}
+
+  absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller,
+                       const DatabaseService::Options& options) {
+    RETURN_IF_ERROR(ParseRequest(bytes, options.request_bytes_max, &request_));
+    ASSIGN_OR_RETURN(plan_, query::PlanBatch(request_, caller, options.limits));
+    return absl::OkStatus();
+  }
+
+  query::TurnEnd Run(query::Turn* turn) override {
+    return independent() ? query::ExecuteIndependent(plan_, &types_, turn, &response_)
+                         : query::ExecuteAtomic(plan_, &types_, turn, &response_);
+  }
+
+  absl::Status GiveUp(const absl::Status& status) override {
+    if (!independent() || response_.results().empty()) return status;
+    query::GiveUpRest(plan_, status, &response_);
+    return absl::OkStatus();
+  }
+
+  const google::protobuf::Message& response() const override { return response_; }
+
+  std::vector<std::string> StatementTexts() const override {
+    std::vector<std::string> texts;
+    for (const v1::Statement& statement : request_.statements()) texts.push_back(statement.sql());
+    return texts;
+  }
+
+ private:
+  bool independent() const { return request_.mode() == v1::ExecuteBatchRequest::INDEPENDENT; }
+
+  query::TypeCatalog& types_;
+  v1::ExecuteBatchRequest request_;
+  query::Plan plan_;
+  v1::ExecuteBatchResponse response_;
+};
+
+class PingWork : public Work {
+ public:
+  query::TurnEnd Run(query::Turn* turn) override { return query::Ping(turn, &response_); }
+  const google::protobuf::Message& response() const override { return response_; }
+
+ private:
+  v1::PingResponse response_;
+};
+
+// gRPC's handle on a call. Deletes itself when gRPC is done with it.
+class CallReactor : public grpc::ServerUnaryReactor {
+ public:
+  void Attach(std::shared_ptr<Call> call) { call_ = std::move(call); }
+  void OnCancel() override {
+    if (call_ != nullptr) call_->OnCancel();
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  std::shared_ptr<Call> call_;
+};
+
+auth::Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
+  auth::Credentials credentials;
+  const auto& metadata = context.client_metadata();
+  auto header = metadata.find("authorization");
+  if (header != metadata.end()) credentials.authorization = std::string(header->second.data(), header->second.size());
+  for (const grpc::string_ref& san : context.auth_context()->FindPropertyValues("x509_subject_alternative_name")) {
+    credentials.certificate_sans.emplace_back(san.data(), san.size());
+  }
+  return credentials;
+}
+
+}  // namespace
+
+DatabaseService::DatabaseService(const Options& options, const auth::Authenticator* authenticator,
+                                 admission::Line* line, observe::Observer* observer)
+    : options_(options), authenticator_(*authenticator), line_(*line), observer_(*observer) {}
+
+grpc::ServerUnaryReactor* DatabaseService::Execute(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
+  return Start("Execute", &DatabaseService::MakeExecute, context, request, reply);
+}
+
+grpc::ServerUnaryReactor* DatabaseService::ExecuteBatch(grpc::CallbackServerContext* context,
+                                                        const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
+  return Start("ExecuteBatch", &DatabaseService::MakeBatch, context, request, reply);
+}
+
+grpc::ServerUnaryReactor* DatabaseService::Ping(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                grpc::ByteBuffer* reply) {
+  return Start("Ping", &DatabaseService::MakePing, context, request, reply);
+}
+
+grpc::ServerUnaryReactor* DatabaseService::Start(const char* method, MakeWork make_work,
+                                                 grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* reply) {
+  Call::Facts facts;
+  facts.method = method;
+  facts.arrived_at = absl::Now();
+  facts.deadline = absl::FromChrono(context->deadline());
+  facts.echo_sql = options_.echo_sql;
+  // No deadline comes as the last instant of the clock.
+  if (facts.deadline - facts.arrived_at > absl::Hours(24 * 365)) {
+    facts.deadline = facts.arrived_at + options_.call_timeout;
+  }
+
+  auto* reactor = new CallReactor;
+  const auto refuse = [&](const absl::Status& status) {
+    observe::CallFinished event;
+    event.method = method;
+    event.caller = facts.caller.name;
+    event.status = status;
+    observer_.Record(event);
+    reactor->Finish(ToGrpcStatus(status));
+    return reactor;
+  };
+  absl::StatusOr<auth::Caller> caller = authenticator_.Identify(CredentialsOf(*context));
+  if (!caller.ok()) return refuse(caller.status());
+  facts.caller = *std::move(caller);
+  absl::StatusOr<std::unique_ptr<Work>> work = (this->*make_work)(*request, facts.caller);
+  if (!work.ok()) return refuse(work.status());
+
+  auto call = std::make_shared<Call>(std::move(facts), *std::move(work), &line_, &observer_, reply, reactor);
+  reactor->Attach(call);
+  call->Start();
+  return reactor;
+}
+
+absl::StatusOr<std::unique_ptr<Work>> DatabaseService::MakeExecute(const grpc::ByteBuffer& request,
+                                                                   const auth::Caller& caller) {
+  auto work = std::make_unique<ExecuteWork>(&types_);
+  RETURN_IF_ERROR(work->Prepare(request, caller, options_));
+  return work;
+}
+
+absl::StatusOr<std::unique_ptr<Work>> DatabaseService::MakeBatch(const grpc::ByteBuffer& request,
+                                                                 const auth::Caller& caller) {
+  auto work = std::make_unique<BatchWork>(&types_);
+  RETURN_IF_ERROR(work->Prepare(request, caller, options_));
+  return work;
+}
+
+absl::StatusOr<std::unique_ptr<Work>> DatabaseService::MakePing(const grpc::ByteBuffer& bytes, const auth::Caller&) {
+  v1::PingRequest request;
+  RETURN_IF_ERROR(ParseRequest(bytes, options_.request_bytes_max, &request));
+  return std::make_unique<PingWork>();
+}
+
+}  // namespace sluice::rpc

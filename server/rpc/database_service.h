@@ -1,0 +1,65 @@
+#ifndef SLUICE_SERVER_RPC_DATABASE_SERVICE_H_
+#define SLUICE_SERVER_RPC_DATABASE_SERVICE_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/admission/line.h"
+#include "server/auth/authenticator.h"
+#include "server/observe/events.h"
+#include "server/query/plan.h"
+#include "server/query/type_catalog.h"
+#include "server/rpc/call.h"
+#include "sluice/v1/database.grpc.pb.h"
+
+namespace sluice::rpc {
+
+// The door of sluice.v1.Database: identifies the caller, reads and checks the request,
+// and sends the call to the Line. All on gRPC's threads, which never wait.
+//
+// The methods are "raw" (bytes in, bytes out), so that bytes that are no request get a
+// clear error and a reply is written by the connection's thread.
+class DatabaseService
+    : public v1::Database::WithRawCallbackMethod_Execute<v1::Database::WithRawCallbackMethod_ExecuteBatch<
+          v1::Database::WithRawCallbackMethod_Ping<v1::Database::Service>>> {
+ public:
+  struct Options {
+    query::Limits limits;
+    int64_t request_bytes_max = 4 << 20;
+    absl::Duration call_timeout = absl::Seconds(30);
+    bool echo_sql = false;
+  };
+
+  // All must outlive the service.
+  DatabaseService(const Options& options, const auth::Authenticator* authenticator, admission::Line* line,
+                  observe::Observer* observer);
+
+  grpc::ServerUnaryReactor* Execute(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                    grpc::ByteBuffer* reply) override;
+  grpc::ServerUnaryReactor* ExecuteBatch(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* reply) override;
+  grpc::ServerUnaryReactor* Ping(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                 grpc::ByteBuffer* reply) override;
+
+ private:
+  // Makes a call's work of its request.
+  using MakeWork = absl::StatusOr<std::unique_ptr<Work>> (DatabaseService::*)(const grpc::ByteBuffer& request,
+                                                                              const auth::Caller& caller);
+
+  grpc::ServerUnaryReactor* Start(const char* method, MakeWork make_work, grpc::CallbackServerContext* context,
+                                  const grpc::ByteBuffer* request, grpc::ByteBuffer* reply);
+  absl::StatusOr<std::unique_ptr<Work>> MakeExecute(const grpc::ByteBuffer& request, const auth::Caller& caller);
+  absl::StatusOr<std::unique_ptr<Work>> MakeBatch(const grpc::ByteBuffer& request, const auth::Caller& caller);
+  absl::StatusOr<std::unique_ptr<Work>> MakePing(const grpc::ByteBuffer& request, const auth::Caller& caller);
+
+  const Options options_;
+  const auth::Authenticator& authenticator_;
+  admission::Line& line_;
+  observe::Observer& observer_;
+  query::TypeCatalog types_;
+};
+
+}  // namespace sluice::rpc
+
+#endif  // SLUICE_SERVER_RPC_DATABASE_SERVICE_H_

@@ -1,0 +1,45 @@
+#ifndef SLUICE_SERVER_RPC_SERVER_H_
+#define SLUICE_SERVER_RPC_SERVER_H_
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace sluice::rpc {
+
+// The listening gRPC server with health and reflection. Thread-safe.
+class Server {
+ public:
+  struct Options {
+    std::string listen;                            // host:port or unix:/path
+    std::string tls_cert, tls_key, tls_client_ca;  // paths; empty without TLS
+    int64_t request_bytes_max = 4 << 20;
+  };
+
+  // Serves `service`, which must outlive the server. Health begins as NOT_SERVING, but
+  // "liveness" as SERVING.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, grpc::Service* service);
+
+  // As clients reach it: with the port that was free if 0 was asked for.
+  const std::string& address() const { return address_; }
+
+  // Health of "", "sluice.v1.Database" and "database/default".
+  void SetReady(bool ready);
+  // Gives calls in progress until `deadline`, then cancels them; returns when all are done.
+  void Shutdown(absl::Time deadline);
+
+ private:
+  Server(std::unique_ptr<grpc::Server> server, std::string address);
+
+  const std::unique_ptr<grpc::Server> server_;
+  const std::string address_;
+};
+
+}  // namespace sluice::rpc
+
+#endif  // SLUICE_SERVER_RPC_SERVER_H_
