@@ -1,0 +1,213 @@
+#include "client/cpp/database.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "google/rpc/status.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "server/base/error.h"
+#include "sluice/v1/database.grpc.pb.h"
+
+namespace sluice::client {
+namespace {
+
+absl::Status FromRpcStatus(const google::rpc::Status& rpc) {
+  absl::Status status(static_cast<absl::StatusCode>(rpc.code()), rpc.message());
+  for (const google::protobuf::Any& detail : rpc.details()) {
+    status.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+  }
+  return status;
+}
+
+absl::Status FromGrpcStatus(const grpc::Status& grpc) {
+  if (grpc.ok()) return absl::OkStatus();
+  google::rpc::Status rpc;
+  if (!grpc.error_details().empty() && rpc.ParseFromString(grpc.error_details())) return FromRpcStatus(rpc);
+  return absl::Status(static_cast<absl::StatusCode>(grpc.error_code()), grpc.error_message());
+}
+
+// How long to wait before another try; nullopt if there must be none.
+std::optional<absl::Duration> RetryDelay(const absl::Status& status, bool read_only, int tries) {
+  const ErrorFacts facts = FactsOf(status);
+  if (facts.reason.empty()) {
+    // The transport's word: the gateway may have done the work, and not come to say so.
+    if (!read_only || status.code() != absl::StatusCode::kUnavailable) return std::nullopt;
+    return absl::Milliseconds(20) * (1 << std::min(tries, 6));
+  }
+  const bool undone = facts.outcome == v1::OUTCOME_NOT_STARTED || facts.outcome == v1::OUTCOME_ROLLED_BACK;
+  if (!facts.retry_after.has_value() || !(undone || read_only)) return std::nullopt;
+  return *facts.retry_after * (1 << std::min(tries, 6));
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file || text.str().empty()) return absl::InvalidArgumentError(absl::StrCat("can not read ", path));
+  return text.str();
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Database::Options& options) {
+  if (!options.tls && options.ca_file.empty()) {
+    const bool local = absl::StartsWith(options.target, "unix:") || absl::StartsWith(options.target, "localhost:") ||
+                       absl::StartsWith(options.target, "127.") || absl::StartsWith(options.target, "[::1]:");
+    if (!options.token.empty() && !local) {
+      return absl::InvalidArgumentError("a token would travel in the clear: set tls or ca_file");
+    }
+    return grpc::InsecureChannelCredentials();
+  }
+  grpc::SslCredentialsOptions ssl;
+  const std::pair<const std::string*, std::string*> files[] = {{&options.ca_file, &ssl.pem_root_certs},
+                                                               {&options.cert_file, &ssl.pem_cert_chain},
+                                                               {&options.key_file, &ssl.pem_private_key}};
+  for (const auto& [path, text] : files) {
+    if (path->empty()) continue;
+    absl::StatusOr<std::string> read = ReadFile(*path);
+    if (!read.ok()) return read.status();
+    *text = *std::move(read);
+  }
+  return grpc::SslCredentials(ssl);
+}
+
+}  // namespace
+
+struct Database::Connection {
+  std::unique_ptr<v1::Database::Stub> database;
+  std::unique_ptr<grpc::health::v1::Health::Stub> health;
+  std::string authorization;
+  int retries_max = 0;
+
+  void Prepare(absl::Time deadline, grpc::ClientContext* context) const {
+    context->set_deadline(absl::ToChronoTime(deadline));
+    if (!authorization.empty()) context->AddMetadata("authorization", authorization);
+  }
+
+  // Calls a method, again where that is safe.
+  template <typename Request, typename Response>
+  absl::Status Call(grpc::Status (v1::Database::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                    const Request& request, bool read_only, absl::Duration timeout, Response* response) const {
+    const absl::Time deadline = absl::Now() + timeout;
+    for (int tries = 0;; ++tries) {
+      grpc::ClientContext context;
+      Prepare(deadline, &context);
+      response->Clear();
+      const absl::Status status = FromGrpcStatus((database.get()->*method)(&context, request, response));
+      if (status.ok() || tries == retries_max) return status;
+      const std::optional<absl::Duration> delay = RetryDelay(status, read_only, tries);
+      if (!delay.has_value() || absl::Now() + *delay >= deadline) return status;
+      absl::SleepFor(*delay);
+    }
+  }
+};
+
+Database::Database(std::shared_ptr<const Connection> connection) : connection_(std::move(connection)) {}
+
+absl::StatusOr<Database> Database::Open(const std::string& target) {
+  Options options;
+  options.target = target;
+  return Open(options);
+}
+
+absl::StatusOr<Database> Database::Open(const Options& options) {
+  absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials = Credentials(options);
+  if (!credentials.ok()) return credentials.status();
+  const std::shared_ptr<grpc::Channel> channel = grpc::CreateChannel(options.target, *credentials);
+  auto connection = std::make_shared<Connection>();
+  connection->database = v1::Database::NewStub(channel);
+  connection->health = grpc::health::v1::Health::NewStub(channel);
+  if (!options.token.empty()) connection->authorization = absl::StrCat("Bearer ", options.token);
+  connection->retries_max = options.retries_max;
+  return Database(std::move(connection));
+}
+
+absl::StatusOr<Result> Database::Execute(const Statement& statement, const CallOptions& options) const {
+  v1::ExecuteRequest request;
+  *request.mutable_statement() = statement.proto();
+  request.mutable_options()->set_read_only(options.read_only);
+  *request.mutable_options()->mutable_result() = options.result;
+  *request.mutable_transaction() = options.transaction;
+  v1::ExecuteResponse response;
+  const absl::Status status =
+      connection_->Call(&v1::Database::Stub::Execute, request, options.read_only, options.timeout, &response);
+  if (!status.ok()) return status;
+  return Result(std::move(*response.mutable_result()), std::move(*response.mutable_info()));
+}
+
+namespace {
+
+v1::ExecuteBatchRequest BatchRequest(const std::vector<Statement>& statements, v1::ExecuteBatchRequest::Mode mode,
+                                     const CallOptions& options) {
+  v1::ExecuteBatchRequest request;
+  for (const Statement& statement : statements) *request.add_statements() = statement.proto();
+  request.set_mode(mode);
+  request.mutable_options()->set_read_only(options.read_only);
+  *request.mutable_options()->mutable_result() = options.result;
+  *request.mutable_transaction() = options.transaction;
+  return request;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Result>> Database::ExecuteAtomic(const std::vector<Statement>& statements,
+                                                            const CallOptions& options) const {
+  const v1::ExecuteBatchRequest request = BatchRequest(statements, v1::ExecuteBatchRequest::ATOMIC, options);
+  v1::ExecuteBatchResponse response;
+  const absl::Status status =
+      connection_->Call(&v1::Database::Stub::ExecuteBatch, request, options.read_only, options.timeout, &response);
+  if (!status.ok()) return status;
+  std::vector<Result> results;
+  for (v1::BatchResult& result : *response.mutable_results()) {
+    results.emplace_back(std::move(*result.mutable_result()), response.info());
+  }
+  return results;
+}
+
+absl::StatusOr<std::vector<absl::StatusOr<Result>>> Database::ExecuteIndependent(
+    const std::vector<Statement>& statements, const CallOptions& options) const {
+  const v1::ExecuteBatchRequest request = BatchRequest(statements, v1::ExecuteBatchRequest::INDEPENDENT, options);
+  v1::ExecuteBatchResponse response;
+  const absl::Status status =
+      connection_->Call(&v1::Database::Stub::ExecuteBatch, request, options.read_only, options.timeout, &response);
+  if (!status.ok()) return status;
+  std::vector<absl::StatusOr<Result>> results;
+  for (v1::BatchResult& result : *response.mutable_results()) {
+    if (result.has_error()) {
+      results.push_back(FromRpcStatus(result.error()));
+    } else {
+      results.push_back(Result(std::move(*result.mutable_result()), response.info()));
+    }
+  }
+  return results;
+}
+
+absl::StatusOr<v1::PingResponse> Database::Ping(absl::Duration timeout) const {
+  v1::PingResponse response;
+  const absl::Status status = connection_->Call(&v1::Database::Stub::Ping, v1::PingRequest(),
+                                                /*read_only=*/true, timeout, &response);
+  if (!status.ok()) return status;
+  return response;
+}
+
+absl::Status Database::CheckHealth(const std::string& service, absl::Duration timeout) const {
+  grpc::ClientContext context;
+  connection_->Prepare(absl::Now() + timeout, &context);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  grpc::health::v1::HealthCheckResponse response;
+  const absl::Status status = FromGrpcStatus(connection_->health->Check(&context, request, &response));
+  if (!status.ok()) return status;
+  if (response.status() == grpc::health::v1::HealthCheckResponse::SERVING) return absl::OkStatus();
+  return absl::UnavailableError(grpc::health::v1::HealthCheckResponse::ServingStatus_Name(response.status()));
+}
+
+}  // namespace sluice::client

@@ -1,0 +1,119 @@
+#ifndef SLUICE_CLIENT_CPP_DATABASE_H_
+#define SLUICE_CLIENT_CPP_DATABASE_H_
+
+// The C++ client of a Sluice gateway.
+//
+//   absl::StatusOr<client::Database> db = client::Database::Open("127.0.0.1:7432");
+//   absl::StatusOr<client::Result> people =
+//       db->Execute("SELECT id, name FROM people WHERE age > $1", 30);
+//   for (client::Row row : *people) {
+//     absl::StatusOr<int64_t> id = row.Get<int64_t>("id");
+//     ...
+//   }
+//
+// Errors are absl::Status with the code of errors.md; sluice::FactsOf(status)
+// (server/base/error.h) tells the reason, the SQLSTATE, and what became of the work.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/cpp/result.h"
+#include "client/cpp/value.h"
+#include "sluice/v1/database.pb.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace sluice::client {
+
+// A statement with its parameters: Statement("... $1 ... $2", 42, "text"). value.h tells how
+// C++ types become PostgreSQL's.
+class Statement {
+ public:
+  template <typename... Params>
+  explicit Statement(absl::string_view sql, const Params&... params) {
+    proto_.set_sql(sql.data(), sql.size());
+    (SetValue(params, proto_.add_params()), ...);
+  }
+
+  const v1::Statement& proto() const { return proto_; }
+  v1::Statement* mutable_proto() { return &proto_; }
+
+ private:
+  v1::Statement proto_;
+};
+
+struct CallOptions {
+  // For the whole call, retries included.
+  absl::Duration timeout = absl::Seconds(30);
+  // READ ONLY; such a call is tried again also when its answer was lost.
+  bool read_only = false;
+  v1::TransactionOptions transaction;
+  v1::ResultOptions result;
+};
+
+// A gateway. Thread-safe, and cheap to copy: copies share one connection to the gateway,
+// which carries any number of calls at once.
+//
+// A call is tried again, within its timeout, where that is safe: the gateway says that
+// nothing was done and that a retry can help, or the call is read_only and its answer was
+// lost on the way.
+class Database {
+ public:
+  struct Options {
+    // "host:port" or "unix:/path"; "dns:///name:port" for several gateways behind one name.
+    std::string target;
+    // Sent as a bearer token. Needs TLS, or a loopback address.
+    std::string token;
+    // PEM files. With ca_file, TLS; with the others as well, a client certificate.
+    std::string ca_file, cert_file, key_file;
+    // TLS with the system's CAs.
+    bool tls = false;
+    // Retries of one call at most.
+    int retries_max = 5;
+  };
+
+  // Does not connect yet. INVALID_ARGUMENT if a file can not be read, or a token would
+  // travel in the clear.
+  static absl::StatusOr<Database> Open(const Options& options);
+  static absl::StatusOr<Database> Open(const std::string& target);
+
+  // db.Execute("SELECT ... $1 ... $2", 42, "text")
+  template <typename... Params>
+  absl::StatusOr<Result> Execute(absl::string_view sql, const Params&... params) const {
+    return Execute(Statement(sql, params...), CallOptions());
+  }
+  absl::StatusOr<Result> Execute(const Statement& statement, const CallOptions& options) const;
+
+  // All or nothing, in one round trip to the database. One result for each statement; the
+  // error's metadata "statementIndex" names the statement that failed.
+  absl::StatusOr<std::vector<Result>> ExecuteAtomic(const std::vector<Statement>& statements,
+                                                    const CallOptions& options = CallOptions()) const;
+  // Each its own transaction; one that fails does not stop the next. The outer error means
+  // that the call as a whole failed.
+  absl::StatusOr<std::vector<absl::StatusOr<Result>>> ExecuteIndependent(
+      const std::vector<Statement>& statements, const CallOptions& options = CallOptions()) const;
+
+  absl::StatusOr<v1::PingResponse> Ping(absl::Duration timeout = absl::Seconds(5)) const;
+
+  // grpc.health.v1 of a service: "" and "sluice.v1.Database" (ready), "liveness".
+  // OK if it is SERVING, UNAVAILABLE if not.
+  absl::Status CheckHealth(const std::string& service = "", absl::Duration timeout = absl::Seconds(5)) const;
+
+ private:
+  struct Connection;
+  explicit Database(std::shared_ptr<const Connection> connection);
+
+  // Shared between the copies.
+  std::shared_ptr<const Connection> connection_;
+};
+
+}  // namespace sluice::client
+
+#endif  // SLUICE_CLIENT_CPP_DATABASE_H_

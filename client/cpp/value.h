@@ -1,0 +1,124 @@
+#ifndef SLUICE_CLIENT_CPP_VALUE_H_
+#define SLUICE_CLIENT_CPP_VALUE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "sluice/v1/value.pb.h"
+
+namespace sluice::client {
+
+// Marks for what C++ has no type of its own for.
+struct Bytes {
+  std::string bytes;  // bytea
+};
+struct Numeric {
+  std::string decimal;  // "12345678901234567890.01": exact
+};
+struct Json {
+  std::string text;  // jsonb
+};
+struct Uuid {
+  std::string text;  // "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+};
+
+// A value with an explicit type: As("2026-08-22", "date"), As("sad", "app.mood"),
+// As(nullptr, "int8"). The name is checked by the gateway; see sluice.v1.Value.type_name.
+template <typename T>
+struct Typed {
+  T value;
+  std::string type_name;
+};
+template <typename T>
+Typed<T> As(T value, std::string type_name) {
+  return {std::move(value), std::move(type_name)};
+}
+inline Typed<std::string> As(const char* text, std::string type_name) { return {text, std::move(type_name)}; }
+
+// How C++ values become parameters:
+//   bool -> bool, int -> int4, int64_t -> int8, double -> float8
+//   strings -> a literal without type: PostgreSQL infers it from the context
+//   absl::Time -> timestamptz, std::vector -> an array, std::optional -> the value or NULL
+//   nullptr, std::nullopt -> NULL
+void SetValue(bool value, v1::Value* out);
+void SetValue(int32_t value, v1::Value* out);
+void SetValue(int64_t value, v1::Value* out);
+inline void SetValue(long long value, v1::Value* out) { SetValue(static_cast<int64_t>(value), out); }
+void SetValue(double value, v1::Value* out);
+void SetValue(absl::string_view value, v1::Value* out);
+inline void SetValue(const char* value, v1::Value* out) { SetValue(absl::string_view(value), out); }
+inline void SetValue(const std::string& value, v1::Value* out) { SetValue(absl::string_view(value), out); }
+void SetValue(std::nullptr_t, v1::Value* out);
+inline void SetValue(std::nullopt_t, v1::Value* out) { SetValue(nullptr, out); }
+void SetValue(absl::Time value, v1::Value* out);
+void SetValue(const Bytes& value, v1::Value* out);
+void SetValue(const Numeric& value, v1::Value* out);
+void SetValue(const Json& value, v1::Value* out);
+void SetValue(const Uuid& value, v1::Value* out);
+// Without this, a pointer would become a bool.
+template <typename T>
+void SetValue(const T* value, v1::Value* out) = delete;
+
+// Declared before they are defined, so that each finds the others.
+template <typename T>
+void SetValue(const std::optional<T>& value, v1::Value* out);
+template <typename T>
+void SetValue(const std::vector<T>& value, v1::Value* out);
+template <typename T>
+void SetValue(const Typed<T>& value, v1::Value* out);
+
+template <typename T>
+void SetValue(const std::optional<T>& value, v1::Value* out) {
+  if (value.has_value()) {
+    SetValue(*value, out);
+  } else {
+    SetValue(nullptr, out);
+  }
+}
+
+// An empty vector of numbers still tells its type.
+const char* ElementTypeOf(bool);
+const char* ElementTypeOf(int32_t);
+const char* ElementTypeOf(int64_t);
+const char* ElementTypeOf(double);
+const char* ElementTypeOf(const std::string&);
+const char* ElementTypeOf(absl::Time);
+template <typename T>
+const char* ElementTypeOf(const std::optional<T>&) {
+  return ElementTypeOf(T());
+}
+template <typename T>
+const char* ElementTypeOf(const std::vector<T>&) {
+  return ElementTypeOf(T());
+}
+template <typename T>
+const char* ElementTypeOf(const T&) {
+  return "";
+}
+
+template <typename T>
+void SetValue(const std::vector<T>& value, v1::Value* out) {
+  v1::ArrayValue* array = out->mutable_array_value();
+  for (const T& element : value) {
+    v1::Value* inner = array->add_elements();
+    SetValue(element, inner);
+    // Only the outermost array names the type.
+    if (inner->kind_case() == v1::Value::kArrayValue) inner->mutable_array_value()->clear_element_type();
+  }
+  array->set_element_type(ElementTypeOf(T()));
+}
+
+template <typename T>
+void SetValue(const Typed<T>& value, v1::Value* out) {
+  SetValue(value.value, out);
+  out->set_type_name(value.type_name);
+}
+
+}  // namespace sluice::client
+
+#endif  // SLUICE_CLIENT_CPP_VALUE_H_

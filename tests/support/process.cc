@@ -1,0 +1,102 @@
+#include "tests/support/process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/time/clock.h"
+#include "tests/support/temp_dir.h"
+
+namespace sluice::testing_support {
+namespace {
+
+void BecomeUnprivileged() {
+  const User* user = UnprivilegedUser();
+  if (user == nullptr) return;
+  if (setgroups(0, nullptr) != 0 || setgid(user->gid) != 0 || setuid(user->uid) != 0) _exit(126);
+}
+
+[[noreturn]] void RunChild(const Process::Options& options) {
+  const int output = open(options.output_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  const int input = open("/dev/null", O_RDONLY);
+  dup2(input, STDIN_FILENO);
+  dup2(output, STDOUT_FILENO);
+  dup2(output, STDERR_FILENO);
+  if (options.unprivileged) BecomeUnprivileged();
+  // A test that crashes leaves nothing behind.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const auto& [name, value] : options.environment) {
+    value.empty() ? unsetenv(name.c_str()) : setenv(name.c_str(), value.c_str(), 1);
+  }
+  std::vector<char*> arguments;
+  for (const std::string& argument : options.command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  execvp(arguments[0], arguments.data());
+  std::perror(arguments[0]);
+  _exit(127);
+}
+
+}  // namespace
+
+const User* UnprivilegedUser() {
+  static const User* const user = []() -> const User* {
+    if (geteuid() != 0) return nullptr;
+    for (const char* name : {"postgres", "nobody"}) {
+      if (const passwd* entry = getpwnam(name)) return new User{entry->pw_uid, entry->pw_gid};
+    }
+    return nullptr;
+  }();
+  return user;
+}
+
+Process::Process(const Options& options) : pid_(fork()) {
+  if (pid_ == 0) RunChild(options);
+}
+
+Process::~Process() {
+  if (!IsRunning()) return;
+  Signal(SIGKILL);
+  Wait();
+}
+
+void Process::Signal(int signal) {
+  if (!ended_) kill(pid_, signal);
+}
+
+int Process::Wait() {
+  if (!ended_) {
+    waitpid(pid_, &status_, 0);
+    ended_ = true;
+  }
+  return WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
+}
+
+bool Process::IsRunning() {
+  if (!ended_) ended_ = waitpid(pid_, &status_, WNOHANG) == pid_;
+  return !ended_;
+}
+
+void RunOrDie(const Process::Options& options) {
+  Process process(options);
+  if (process.Wait() == 0) return;
+  std::fprintf(stderr, "%s failed:\n%s\n", options.command[0].c_str(), ReadFile(options.output_path).c_str());
+  std::abort();
+}
+
+bool Eventually(const std::function<bool()>& condition, absl::Duration limit) {
+  const absl::Time end = absl::Now() + limit;
+  while (!condition()) {
+    if (absl::Now() > end) return false;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  return true;
+}
+
+}  // namespace sluice::testing_support
