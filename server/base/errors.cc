@@ -87,7 +87,7 @@ absl::Status ParametersNotAllowed(absl::string_view keyword) {
                  absl::StrCat(keyword,
                               " takes no parameters; they go with SELECT, WITH, VALUES, TABLE, INSERT, UPDATE, "
                               "DELETE, MERGE, CALL, EXPLAIN and DECLARE"),
-                 {{"field", "statement.params"}, {"keyword", std::string(keyword)}, {"sqlstate", "0A000"}});
+                 {{"field", "statement.params"}, {"keyword", std::string(keyword)}, {"sqlstate", "42601"}});
 }
 
 absl::Status RequestTooLarge(absl::string_view field, int64_t limit, int64_t actual, absl::string_view unit) {

@@ -117,13 +117,11 @@ absl::StatusOr<BoundStatement> Bind(const v1::Statement& statement, const BindLi
     return errors::RequestTooLarge("statement.params", kParametersMax, statement.params_size(), "parameters");
   }
   BoundStatement bound;
-  ASSIGN_OR_RETURN(bound.facts, sql::ParseStatement(text));
+  ASSIGN_OR_RETURN(bound.facts, sql::ParseStatement(text, statement.params_size() > 0));
   if (statement.params_size() == 0) {
-    // Without parameters a $1 is PostgreSQL's to judge: in a function's body it is right.
     bound.text = text;
     return bound;
   }
-  if (!bound.facts.takes_parameters) return errors::ParametersNotAllowed(bound.facts.keyword);
   if (bound.facts.placeholders.size() > kParametersMax) {
     return errors::RequestTooLarge("statement.sql", kParametersMax,
                                    static_cast<int64_t>(bound.facts.placeholders.size()), "placeholders");

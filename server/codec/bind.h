@@ -38,8 +38,8 @@ struct BindLimits {
 
 // Puts the parameters into the statement, as safely as a server-side bind would: see
 // docs/binding.md for the rules and for what still differs. Pure. Any doubt is an error
-// before anything is sent: those of sql::ParseStatement, RenderLiteral,
-// PARAMETERS_NOT_ALLOWED, PARAMETER_COUNT, REQUEST_TOO_LARGE. Without parameters the text
+// before anything is sent: those of sql::ParseStatement and RenderLiteral, PARAMETER_COUNT,
+// REQUEST_TOO_LARGE. Without parameters the text
 // goes out as it came.
 absl::StatusOr<BoundStatement> Bind(const v1::Statement& statement, const BindLimits& limits);
 

@@ -77,6 +77,8 @@ class Reader {
   bool in_body_ = false;
 };
 
+// Where $n means what it means to a server-side bind. Elsewhere (CREATE FUNCTION ...
+// RETURN $1 + 1) a literal in its place would silently mean another thing.
 const Set& TakesParameters() {
   static const auto& set = *new Set{"SELECT", "WITH",  "VALUES", "TABLE",   "INSERT", "UPDATE",
                                     "DELETE", "MERGE", "CALL",   "EXPLAIN", "DECLARE"};
@@ -99,16 +101,23 @@ bool MayShareTransaction(const Words& words) {
 
 }  // namespace
 
-absl::StatusOr<Statement> ParseStatement(absl::string_view text) {
+absl::StatusOr<Statement> ParseStatement(absl::string_view text, bool has_parameters) {
   if (std::optional<size_t> bad = FindInvalidUtf8(text)) {
     return errors::InvalidText("statement.sql",
                                absl::StrCat(text[*bad] == '\0' ? "NUL byte" : "invalid UTF-8", " at byte ", *bad));
   }
   Statement statement;
   ASSIGN_OR_RETURN(const Words words, Reader(text).Read(&statement));
-  RETURN_IF_ERROR(CheckLeavesNothingBehind(words));
   statement.keyword = std::string(words.Head(0));
-  statement.takes_parameters = TakesParameters().contains(statement.keyword);
+  const bool takes_parameters = TakesParameters().contains(statement.keyword);
+  if (has_parameters && !takes_parameters) return errors::ParametersNotAllowed(statement.keyword);
+  // In the body of a function a $1 without parameters is right.
+  if (!has_parameters && takes_parameters && !statement.placeholders.empty()) {
+    return errors::ParameterCount(
+        absl::StrCat("the statement has $", statement.placeholders[0].number, ", but no parameters were sent"),
+        "08P01");
+  }
+  RETURN_IF_ERROR(CheckLeavesNothingBehind(words));
   statement.may_share_transaction = MayShareTransaction(words);
   statement.looks_read_only = Reads().contains(statement.keyword) && !words.may_have_effect();
   return statement;

@@ -27,10 +27,6 @@ struct Statement {
   // The first word, in upper case: "SELECT".
   std::string keyword;
 
-  // Whether $n means here what it means to a server-side bind. Elsewhere (CREATE
-  // FUNCTION ... RETURN $1 + 1) a literal in its place would silently mean another thing.
-  bool takes_parameters = false;
-
   // Whether it may share a message, and so an implicit transaction, with the prelude and
   // with other statements. VACUUM, CREATE INDEX CONCURRENTLY and the like may not, nor
   // may DO and CALL, which may COMMIT.
@@ -48,10 +44,11 @@ struct Statement {
 // Refuses, before anything is sent, with the errors of server/base/errors.h: text that
 // is not UTF-8 or that PostgreSQL's lexer refuses, no statement or more than one,
 // transaction control, COPY through the client, and whatever would leave something
-// behind in a pooled session. The text is read as standard_conforming_strings = on.
+// behind in a pooled session; with parameters also a statement that takes none, and
+// without them one with a $n. The text is read as standard_conforming_strings = on.
 //
 // This protects from mistakes, not from malice: a function can still call set_config.
-absl::StatusOr<Statement> ParseStatement(absl::string_view text);
+absl::StatusOr<Statement> ParseStatement(absl::string_view text, bool has_parameters);
 
 }  // namespace sluice::sql
 

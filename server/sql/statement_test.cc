@@ -1,18 +1,23 @@
 #include "server/sql/statement.h"
 
+#include "absl/strings/match.h"
 #include "gtest/gtest.h"
 #include "server/base/error.h"
 
 namespace sluice::sql {
 namespace {
 
-std::string ReasonFor(absl::string_view text) {
-  absl::StatusOr<Statement> statement = ParseStatement(text);
+std::string ReasonFor(absl::string_view text, bool has_parameters) {
+  absl::StatusOr<Statement> statement = ParseStatement(text, has_parameters);
   return statement.ok() ? "ok" : ReasonOf(statement.status());
 }
 
+std::string ReasonFor(absl::string_view text) {
+  return ReasonFor(text, absl::StrContains(text, '$') && !absl::StrContains(text, "$$"));
+}
+
 Statement Parsed(absl::string_view text) {
-  absl::StatusOr<Statement> statement = ParseStatement(text);
+  absl::StatusOr<Statement> statement = ParseStatement(text, /*has_parameters=*/false);
   EXPECT_TRUE(statement.ok()) << text << ": " << statement.status();
   return statement.ok() ? *statement : Statement();
 }
@@ -29,7 +34,7 @@ TEST(StatementTest, RefusesWhatIsNoSingleStatement) {
 }
 
 TEST(StatementTest, PointsAtTheSecondStatementInCharacters) {
-  absl::Status status = ParseStatement(u8"SELECT 'é'; DROP TABLE t").status();
+  absl::Status status = ParseStatement(u8"SELECT 'é'; DROP TABLE t", false).status();
   EXPECT_EQ(FactsOf(status).metadata["position"], "13");
 }
 
@@ -107,13 +112,16 @@ TEST(StatementTest, RefusesCopyThroughTheClient) {
 }
 
 TEST(StatementTest, KnowsWhatTakesParameters) {
-  for (const char* text : {"SELECT 1", "(SELECT 1)", "with a as (select 1) select 1", "VALUES (1)", "TABLE t",
-                           "EXPLAIN SELECT 1", "MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE"}) {
-    EXPECT_TRUE(Parsed(text).takes_parameters) << text;
+  for (const char* text :
+       {"SELECT $1", "(SELECT $1)", "with a as (select $1) select 1", "VALUES ($1)", "TABLE t LIMIT $1",
+        "EXPLAIN SELECT $1", "MERGE INTO t USING s ON $1 WHEN MATCHED THEN DELETE", "CALL p($1)"}) {
+    EXPECT_EQ(ReasonFor(text, true), "ok") << text;
+    EXPECT_EQ(ReasonFor(text, false), "PARAMETER_COUNT") << text;
   }
-  for (const char* text : {"CREATE VIEW v AS SELECT 1", "DO $$ $$", "NOTIFY a", "ALTER ROLE a PASSWORD 'x'"}) {
-    EXPECT_FALSE(Parsed(text).takes_parameters) << text;
+  for (const char* text : {"CREATE VIEW v AS SELECT $1", "NOTIFY a, $1", "ALTER ROLE a PASSWORD $1", "SET x = $1"}) {
+    EXPECT_EQ(ReasonFor(text, true), "PARAMETERS_NOT_ALLOWED") << text;
   }
+  EXPECT_EQ(ReasonFor("CREATE FUNCTION f(int) RETURNS int LANGUAGE sql RETURN $1 + 1", false), "ok");
 }
 
 TEST(StatementTest, KnowsWhatCanNotShareATransaction) {
