@@ -58,7 +58,8 @@ void Line::Rejoin(WaiterPtr waiter) {
 
 void Line::Insert(WaiterPtr waiter, bool at_head) {
   const Waiter* key = waiter.get();
-  const bool earliest = deadlines_.emplace(key->deadline(), key).first == deadlines_.begin();
+  const auto deadline = deadlines_.emplace(key->deadline(), key).first;
+  const bool earliest = deadline == deadlines_.begin();
   Queue& queue = queues_[key->caller()];
   places_[key] = {queue.insert(at_head ? queue.begin() : queue.end(), std::move(waiter)), absl::Now()};
   if (earliest) deadline_.NotifyOne();

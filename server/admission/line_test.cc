@@ -93,6 +93,19 @@ TEST(LineTest, RefusesWhoseDeadlinePassesThoughNoConnectionComes) {
   EXPECT_EQ(line.length(), 1u);
 }
 
+// The thread that looks after deadlines must hear of one that is earlier than the one it
+// waits for, and of the first one at all.
+TEST(LineTest, RefusesTheOverdueAlsoAfterALaterOneHasGone) {
+  Line line(RoomFor(10, 10));
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(line.Join(From("a", absl::Now() + absl::Hours(1))).ok());
+    ASSERT_NE(line.Next(absl::InfinitePast()), nullptr);
+    auto overdue = From("a", absl::Now() + absl::Milliseconds(1));
+    ASSERT_TRUE(line.Join(overdue).ok());
+    EXPECT_EQ(ReasonOf(overdue->Refusal()), "QUEUE_TIMEOUT");
+  }
+}
+
 TEST(LineTest, WhoLeavesIsNotServed) {
   Line line(RoomFor(10, 10));
   auto stays = From("a"), leaves = From("a");
