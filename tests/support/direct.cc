@@ -49,6 +49,21 @@ bool Direct::IsReachable(const std::string& connection_string) {
   return PQping(connection_string.c_str()) == PQPING_OK;
 }
 
+std::string Direct::ConnectError(const std::string& connection_string, const std::function<void()>& while_connected) {
+  PGconn* connection = PQconnectdb(connection_string.c_str());
+  std::string error;
+  if (PQstatus(connection) != CONNECTION_OK) {
+    error = PQerrorMessage(connection);
+  } else {
+    PGresult* result = PQexec(connection, "SELECT 1");
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) error = PQerrorMessage(connection);
+    PQclear(result);
+    if (error.empty()) while_connected();
+  }
+  PQfinish(connection);
+  return error;
+}
+
 Direct::Answer Direct::Execute(const std::string& sql) { return Read(PQexec(connection_, sql.c_str())); }
 
 Direct::Answer Direct::ExecuteBound(const std::string& sql, const std::vector<Parameter>& parameters) {

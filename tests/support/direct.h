@@ -2,6 +2,7 @@
 #define SLUICE_TESTS_SUPPORT_DIRECT_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ class Direct {
   Direct& operator=(const Direct&) = delete;
 
   static bool IsReachable(const std::string& connection_string);
+  // Connects and runs SELECT 1; `while_connected` runs before it disconnects. Returns the
+  // error, empty if there is none.
+  static std::string ConnectError(const std::string& connection_string, const std::function<void()>& while_connected);
 
   struct Answer {
     std::vector<std::vector<std::optional<std::string>>> rows;

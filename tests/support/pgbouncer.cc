@@ -14,7 +14,9 @@ PgBouncer::PgBouncer(const PostgresServer& postgres, const Options& options) {
                                  "unix_socket_dir = ", directory_.path(), "\nauth_type = any\nadmin_users = postgres\n",
                                  "pool_mode = ", options.pool_mode, "\ndefault_pool_size = ", options.default_pool_size,
                                  "\nmax_client_conn = ", options.max_client_conn,
-                                 "\nignore_startup_parameters = extra_float_digits\n");
+                                 "\nignore_startup_parameters = extra_float_digits\n",
+      // Who is refused is to hear it from the pooler, not from the kernel.
+      "listen_backlog = 4096\n");
   for (const std::string& setting : options.settings) absl::StrAppend(&ini, setting, "\n");
   directory_.Write("pgbouncer.ini", ini);
   Start();

@@ -1,0 +1,210 @@
+// When connections, the pooler or PostgreSQL go away, calls wait, connections come back by
+// themselves, and every error is true.
+
+#include <signal.h>
+
+#include <future>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/conformance/fixture.h"
+
+namespace sluice {
+namespace {
+
+using testing_support::Eventually;
+using testing_support::Gateway;
+using testing_support::PgBouncer;
+using testing_support::PostgresServer;
+
+class WeatherTest : public testing::Test {
+ protected:
+  testing_support::Direct Direct() { return testing_support::Direct(postgres_.ConnectionString()); }
+
+  PostgresServer postgres_;
+};
+
+client::CallOptions Patient() {
+  client::CallOptions options;
+  options.timeout = absl::Seconds(30);
+  return options;
+}
+
+TEST_F(WeatherTest, AKilledIdleBackendCostsNoCall) {
+  const Gateway gateway(postgres_.Url(), {"--pool_size=4", "--pool_warm=4"});
+  ASSERT_TRUE(gateway.AwaitReady());
+  const client::Database db = gateway.Client();
+  for (int round = 0; round < 5; ++round) {
+    Direct().Run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice'");
+    for (int i = 0; i < 8; ++i) {
+      // A write too: the connection was found dead before anything was sent.
+      absl::StatusOr<client::Result> result = db.Execute("CREATE TABLE IF NOT EXISTS written (n int)");
+      EXPECT_TRUE(result.ok()) << result.status();
+    }
+  }
+}
+
+TEST_F(WeatherTest, AReadWhoseBackendDiesIsReadAgain) {
+  Direct().Run("CREATE SEQUENCE tries");
+  const Gateway gateway(postgres_.Url());
+  auto read = std::async(std::launch::async, [&gateway] {
+    return gateway.Client().Execute(client::Statement("SELECT pg_sleep(0.5), 'survivor_mark'"), Patient());
+  });
+  testing_support::Direct direct = Direct();
+  ASSERT_TRUE(Eventually([&direct] {
+    return direct.Value("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%survivor_mark%' "
+                        "AND pid <> pg_backend_pid()") == "1";
+  }));
+  const absl::StatusOr<client::Result> result = read.get();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->info().attempts(), 2);
+}
+
+TEST_F(WeatherTest, AWriteWhoseBackendDiesIsUnknownAndNotRepeated) {
+  Direct().Run("CREATE TABLE effects (n int)");
+  const Gateway gateway(postgres_.Url());
+  auto write = std::async(std::launch::async, [&gateway] {
+    return gateway.Client().Execute(client::Statement("INSERT INTO effects SELECT 1 FROM pg_sleep(0.5)"), Patient());
+  });
+  testing_support::Direct direct = Direct();
+  ASSERT_TRUE(Eventually([&direct] {
+    return direct.Value("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%INTO effects%' "
+                        "AND pid <> pg_backend_pid()") == "1";
+  }));
+  const absl::Status status = write.get().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnknown) << status;
+  EXPECT_EQ(ReasonOf(status), "OUTCOME_UNKNOWN");
+  EXPECT_EQ(OutcomeOf(status), v1::OUTCOME_UNKNOWN);
+  EXPECT_FALSE(FactsOf(status).retry_after.has_value());
+  EXPECT_EQ(SqlStateOf(status), "57P01");
+  EXPECT_EQ(Direct().Value("SELECT count(*) FROM effects"), "0");
+}
+
+// What looks like a read may write all the same: the second try runs READ ONLY, so that
+// nothing is done twice.
+TEST_F(WeatherTest, AHiddenWriteIsNotDoneTwice) {
+  Direct().Run("CREATE TABLE effects (n int); CREATE FUNCTION sneaky() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
+               "  INSERT INTO effects VALUES (1); PERFORM pg_sleep(0.5); RETURN 1; END $$");
+  const Gateway gateway(postgres_.Url());
+  auto call = std::async(std::launch::async, [&gateway] {
+    return gateway.Client().Execute(client::Statement("SELECT sneaky()"), Patient());
+  });
+  testing_support::Direct direct = Direct();
+  ASSERT_TRUE(Eventually([&direct] {
+    return direct.Value("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%sneaky()%' "
+                        "AND pid <> pg_backend_pid()") == "1";
+  }));
+  const absl::Status status = call.get().status();
+  EXPECT_EQ(OutcomeOf(status), v1::OUTCOME_UNKNOWN) << status;
+  EXPECT_EQ(ReasonOf(status), "OUTCOME_UNKNOWN");
+}
+
+TEST_F(WeatherTest, CallsWaitWhilePostgresIsDown) {
+  const Gateway gateway(postgres_.Url());
+  ASSERT_TRUE(gateway.AwaitReady());
+  const client::Database db = gateway.Client();
+  postgres_.Stop(SIGINT);
+  auto waits = std::async(std::launch::async, [&db] { return db.Execute(client::Statement("SELECT 1"), Patient()); });
+  EXPECT_TRUE(Eventually([&db] { return !db.CheckHealth().ok(); })) << "readiness goes down";
+  EXPECT_TRUE(db.CheckHealth("liveness").ok()) << "liveness does not";
+  postgres_.Start();
+  const absl::StatusOr<client::Result> result = waits.get();
+  EXPECT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(gateway.AwaitReady());
+}
+
+TEST_F(WeatherTest, WhoseDeadlinePassesMeanwhileHearsWhy) {
+  const Gateway gateway(postgres_.Url(), {"--call_timeout=500ms"});
+  ASSERT_TRUE(gateway.AwaitReady());
+  postgres_.Stop(SIGINT);
+  client::CallOptions options;
+  options.timeout = absl::Milliseconds(700);
+  (void)gateway.Client().Execute(client::Statement("SELECT 1"), options);
+  EXPECT_TRUE(Eventually([&gateway] {
+    return absl::StrContains(gateway.log(), "no connection to the database") &&
+           absl::StrContains(gateway.log(), "QUEUE_TIMEOUT");
+  })) << gateway.log();
+  postgres_.Start();
+}
+
+TEST_F(WeatherTest, APoolerThatRestartsCostsNoRead) {
+  PgBouncer pgbouncer(postgres_, PgBouncer::Options());
+  const Gateway gateway(pgbouncer.Url(), {"--pool_warm=3"});
+  ASSERT_TRUE(gateway.AwaitReady());
+  const client::Database db = gateway.Client();
+  for (int round = 0; round < 3; ++round) {
+    pgbouncer.Stop(SIGTERM);
+    auto waits = std::async(std::launch::async, [&db] { return db.Execute(client::Statement("SELECT 1"), Patient()); });
+    pgbouncer.Start();
+    const absl::StatusOr<client::Result> result = waits.get();
+    EXPECT_TRUE(result.ok()) << result.status();
+  }
+}
+
+TEST_F(WeatherTest, AWrongPasswordIsSaidAtOnceAndTriedRarely) {
+  testing_support::Direct direct = Direct();
+  const std::string url = absl::StrCat(postgres_.Url("nowhere"));
+  const Gateway gateway(url, {"--log_format=json"});
+  const absl::StatusOr<client::Result> result = gateway.Client().Execute("SELECT 1");
+  EXPECT_EQ(Reason(result), "BACKEND_UNREACHABLE");
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(absl::StrContains(result.status().message(), "\"nowhere\" does not exist")) << result.status();
+}
+
+TEST_F(WeatherTest, APoolerThatIsFullIsLivedWith) {
+  PgBouncer::Options small;
+  small.max_client_conn = 3;
+  PgBouncer pgbouncer(postgres_, small);
+  const Gateway gateway(pgbouncer.Url(), {"--pool_size=10"});
+  const client::Database db = gateway.Client();
+  std::vector<std::future<absl::StatusOr<client::Result>>> calls;
+  for (int i = 0; i < 40; ++i) {
+    calls.push_back(std::async(std::launch::async, [&db] { return db.Execute("SELECT pg_sleep(0.02)"); }));
+  }
+  for (auto& call : calls) {
+    const absl::StatusOr<client::Result> result = call.get();
+    EXPECT_TRUE(result.ok()) << result.status();
+  }
+  EXPECT_TRUE(absl::StrContains(gateway.log(), "no more connections allowed")) << gateway.log();
+}
+
+TEST_F(WeatherTest, DrainServesWhoWaitsAndRefusesNewcomers) {
+  Gateway gateway(postgres_.Url(), {"--pool_size=1"});
+  ASSERT_TRUE(gateway.AwaitReady());
+  const client::Database db = gateway.Client();
+  std::vector<std::future<absl::StatusOr<client::Result>>> calls;
+  for (int i = 0; i < 5; ++i) {
+    calls.push_back(std::async(std::launch::async, [&db] { return db.Execute("SELECT pg_sleep(0.2) AS drain_mark"); }));
+  }
+  testing_support::Direct direct = Direct();
+  ASSERT_TRUE(Eventually([&direct] {
+    return direct.Value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%drain_mark%' AND pid <> pg_backend_pid()") == "1";
+  }));
+  gateway.process().Signal(SIGTERM);
+  EXPECT_TRUE(Eventually([&db] { return !db.CheckHealth().ok(); }));
+  for (auto& call : calls) {
+    const absl::StatusOr<client::Result> result = call.get();
+    EXPECT_TRUE(result.ok()) << result.status();
+  }
+  EXPECT_EQ(gateway.process().Wait(), 0);
+  EXPECT_TRUE(absl::StrContains(gateway.log(), "gateway_stopped"));
+  EXPECT_EQ(direct.Value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice'"), "0");
+}
+
+TEST_F(WeatherTest, DrainEndsAlsoWhenACallDoesNot) {
+  Gateway gateway(postgres_.Url(), {"--drain_grace=300ms"});
+  const client::Database db = gateway.Client();
+  auto endless = std::async(std::launch::async, [&db] { return db.Execute("SELECT pg_sleep(600) AS endless_mark"); });
+  testing_support::Direct direct = Direct();
+  ASSERT_TRUE(Eventually([&direct] {
+    return direct.Value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%endless_mark%' AND pid <> pg_backend_pid()") == "1";
+  }));
+  EXPECT_EQ(gateway.Drain(), 0);
+  EXPECT_FALSE(endless.get().ok());
+  EXPECT_TRUE(Eventually([&direct] {
+    return direct.Value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice'") == "0";
+  }));
+}
+
+}  // namespace
+}  // namespace sluice
