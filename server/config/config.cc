@@ -82,6 +82,7 @@ void CheckWhoGetsIn(Checker* check, const Config& config) {
   if (!unix_socket && (colon == std::string::npos || !absl::SimpleAtoi(config.listen.substr(colon + 1), &port) ||
                        port < 0 || port > 65535)) {
     check->Problem("listen", "must be host:port or unix:/path");
+    return;
   }
   if (config.tls_cert.empty() != config.tls_key.empty()) {
     check->Problem("tls_cert", "tls_cert and tls_key go together");
@@ -124,7 +125,8 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
   CheckWhoGetsIn(&check, config);
   config.pool_size = static_cast<int>(check.Number("pool_size", 1, 1000));
   config.pool_warm = static_cast<int>(check.Number("pool_warm", 0, 1000));
-  if (config.pool_warm > config.pool_size) check.Problem("pool_warm", "must not be more than pool_size");
+  if (config.pool_size > 0 && config.pool_warm > config.pool_size)
+    check.Problem("pool_warm", "must not be more than pool_size");
   config.pool_null = check.OneOf("pool_mode", {"shared", "null"}) == "null";
   config.connect_timeout = check.Duration("connect_timeout", absl::Milliseconds(100), absl::Minutes(5));
   config.connection_age_max = check.Duration("connection_age_max", absl::Seconds(1), 30 * kDay);

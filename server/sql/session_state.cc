@@ -2,6 +2,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
@@ -18,10 +19,12 @@ absl::Status CheckSet(const Words& words) {
   const absl::string_view scope = words.Head(1);
   const bool local = scope == "LOCAL";
   const absl::string_view name = local || scope == "SESSION" ? words.Head(2) : scope;
-  if (name == "ROLE" || name == "AUTHORIZATION" || (local && name == "SESSION")) {
+  if (name == "ROLE" || name == "AUTHORIZATION" || name == "SESSION_AUTHORIZATION" || (local && name == "SESSION")) {
     return errors::TransactionControl("SET ROLE", "who runs a call is decided by its caller, not by its text");
   }
-  if (name == "TRANSACTION" || name == "CHARACTERISTICS") {
+  // TRANSACTION, and the settings behind it: transaction_read_only = off would end the
+  // guard of a read-only call. A name in U&"..." could be any of them.
+  if (absl::StartsWith(name, "TRANSACTION") || name == "CHARACTERISTICS" || absl::StartsWith(name, "U&")) {
     return errors::TransactionControl("SET TRANSACTION", "use the call's transaction options");
   }
   if (scope == "CONSTRAINTS") return absl::OkStatus();

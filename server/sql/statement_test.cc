@@ -52,11 +52,26 @@ TEST(StatementTest, NoRoutineBodyHidesASecondStatement) {
 }
 
 TEST(StatementTest, RefusesTransactionControl) {
-  for (const char* text :
-       {"BEGIN", "start transaction", "COMMIT", "END", "/* x */ ROLLBACK", "ABORT", "SAVEPOINT a", "RELEASE a",
-        "PREPARE TRANSACTION 'x'", "SET TRANSACTION READ ONLY", "SET ROLE postgres", "SET LOCAL ROLE postgres",
-        "SET SESSION AUTHORIZATION x", "SET LOCAL SESSION AUTHORIZATION x",
-        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"}) {
+  for (const char* text : {"BEGIN",
+                           "start transaction",
+                           "COMMIT",
+                           "END",
+                           "/* x */ ROLLBACK",
+                           "ABORT",
+                           "SAVEPOINT a",
+                           "RELEASE a",
+                           "PREPARE TRANSACTION 'x'",
+                           "SET TRANSACTION READ ONLY",
+                           "SET ROLE postgres",
+                           "SET LOCAL ROLE postgres",
+                           "SET SESSION AUTHORIZATION x",
+                           "SET LOCAL SESSION AUTHORIZATION x",
+                           "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+                           "SET LOCAL transaction_read_only = off",
+                           "SET LOCAL \"transaction_read_only\" = off",
+                           "SET LOCAL U&\"transaction\\005fread_only\" = off",
+                           "SET LOCAL role = postgres",
+                           "SET LOCAL session_authorization = postgres"}) {
     EXPECT_EQ(ReasonFor(text), "TRANSACTION_CONTROL") << text;
   }
 }

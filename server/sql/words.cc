@@ -87,7 +87,9 @@ void Words::Add(const Token& token) {
 
 void Words::AddHead(const Token& token) {
   if (head_count_ == head_.size()) return;
-  head_[head_count_++] = absl::AsciiStrToUpper(text_.substr(token.begin, token.end - token.begin));
+  absl::string_view word = text_.substr(token.begin, token.end - token.begin);
+  if (token.kind == TokenKind::kQuotedIdentifier && word.front() == '"') word = word.substr(1, word.size() - 2);
+  head_[head_count_++] = absl::AsciiStrToUpper(word);
 }
 
 // `name` as PostgreSQL folds it.

@@ -21,8 +21,8 @@ class Words {
 
   bool empty() const { return token_count_ == 0; }
 
-  // The i-th of the first eight words in upper case (quoted identifiers as they are, in
-  // quotes); symbols, strings and numbers are passed over. "" past the end.
+  // The i-th of the first eight words in upper case, without quotes (but U&"..." as it
+  // stands); symbols, strings and numbers are passed over. "" past the end.
   absl::string_view Head(size_t i) const { return i < head_count_ ? absl::string_view(head_[i]) : ""; }
 
   // CREATE [OR REPLACE] FUNCTION | PROCEDURE

@@ -10,8 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "sluice/v1/database.grpc.pb.h"
 #include "google/rpc/status.pb.h"
+#include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
 
 namespace sluice {
@@ -180,8 +180,8 @@ TEST_F(BadInputTest, BytesThatAreNoMessage) {
 
 TEST_F(BadInputTest, GarbageOnThePort) {
   const std::string path = gateway_->address().substr(std::string("unix:").size());
-  for (const std::string& garbage :
-       {std::string("GET / HTTP/1.0\r\n\r\n"), std::string(1000, '\xff'), std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + std::string(64, '\x7f')}) {
+  for (const std::string& garbage : {std::string("GET / HTTP/1.0\r\n\r\n"), std::string(1000, '\xff'),
+                                     std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + std::string(64, '\x7f')}) {
     const int socket_fd = socket(AF_UNIX, SOCK_STREAM, 0);
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;

@@ -11,16 +11,17 @@ class BatchTest : public ConformanceTest {
  protected:
   void SetUp() override {
     ConformanceTest::SetUp();
-    Direct().Run("DROP TABLE IF EXISTS accounts; CREATE TABLE accounts (id int PRIMARY KEY, balance int CHECK (balance >= 0));"
-                 "INSERT INTO accounts VALUES (1, 100), (2, 0)");
+    Direct().Run(
+        "DROP TABLE IF EXISTS accounts; CREATE TABLE accounts (id int PRIMARY KEY, balance int CHECK (balance >= 0));"
+        "INSERT INTO accounts VALUES (1, 100), (2, 0)");
   }
 };
 
 TEST_F(BatchTest, AllOrNothingInOneRoundTrip) {
-  absl::StatusOr<std::vector<client::Result>> results =
-      db().ExecuteAtomic({Statement("UPDATE accounts SET balance = balance - $1 WHERE id = $2", 30, 1),
-                          Statement("UPDATE accounts SET balance = balance + $1 WHERE id = $2 RETURNING balance", 30, 2),
-                          Statement("SELECT sum(balance) FROM accounts")});
+  absl::StatusOr<std::vector<client::Result>> results = db().ExecuteAtomic(
+      {Statement("UPDATE accounts SET balance = balance - $1 WHERE id = $2", 30, 1),
+       Statement("UPDATE accounts SET balance = balance + $1 WHERE id = $2 RETURNING balance", 30, 2),
+       Statement("SELECT sum(balance) FROM accounts")});
   ASSERT_TRUE(results.ok()) << results.status();
   ASSERT_EQ(results->size(), 3u);
   EXPECT_EQ((*results)[0].affected_rows(), 1);
@@ -30,9 +31,9 @@ TEST_F(BatchTest, AllOrNothingInOneRoundTrip) {
 }
 
 TEST_F(BatchTest, TheFirstErrorRollsAllBackAndIsNamed) {
-  absl::StatusOr<std::vector<client::Result>> results =
-      db().ExecuteAtomic({Statement("UPDATE accounts SET balance = balance + 500 WHERE id = 2"),
-                          Statement("UPDATE accounts SET balance = balance - 500 WHERE id = 1"), Statement("SELECT 1")});
+  absl::StatusOr<std::vector<client::Result>> results = db().ExecuteAtomic(
+      {Statement("UPDATE accounts SET balance = balance + 500 WHERE id = 2"),
+       Statement("UPDATE accounts SET balance = balance - 500 WHERE id = 1"), Statement("SELECT 1")});
   EXPECT_EQ(Reason(results), "CHECK_VIOLATION");
   const ErrorFacts facts = FactsOf(results.status());
   EXPECT_EQ(facts.metadata.at("statementIndex"), "1");
@@ -57,9 +58,10 @@ TEST_F(BatchTest, SetLocalHoldsForTheRestOfTheBatchOnly) {
 }
 
 TEST_F(BatchTest, IndependentStatementsFailAlone) {
-  absl::StatusOr<std::vector<absl::StatusOr<client::Result>>> results = db().ExecuteIndependent(
-      {Statement("UPDATE accounts SET balance = 1 WHERE id = 2"), Statement("UPDATE accounts SET balance = -1 WHERE id = 2"),
-       Statement("SELECT balance FROM accounts WHERE id = 2")});
+  absl::StatusOr<std::vector<absl::StatusOr<client::Result>>> results =
+      db().ExecuteIndependent({Statement("UPDATE accounts SET balance = 1 WHERE id = 2"),
+                               Statement("UPDATE accounts SET balance = -1 WHERE id = 2"),
+                               Statement("SELECT balance FROM accounts WHERE id = 2")});
   ASSERT_TRUE(results.ok()) << results.status();
   ASSERT_EQ(results->size(), 3u);
   EXPECT_EQ((*results)[0]->affected_rows(), 1);
@@ -80,7 +82,8 @@ TEST_F(BatchTest, AThousandStatementsAreOneRoundTrip) {
 TEST_F(BatchTest, AReadOnlyBatchCanNotWrite) {
   client::CallOptions options;
   options.read_only = true;
-  EXPECT_EQ(Reason(db().ExecuteAtomic({Statement("SELECT 1"), Statement("DELETE FROM accounts")}, options)), "READ_ONLY");
+  EXPECT_EQ(Reason(db().ExecuteAtomic({Statement("SELECT 1"), Statement("DELETE FROM accounts")}, options)),
+            "READ_ONLY");
 }
 
 }  // namespace

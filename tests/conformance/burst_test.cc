@@ -108,7 +108,9 @@ TEST_F(BurstTest, AFullLineRefusesAtOnceAndSaysWhenToComeBack) {
   std::thread occupies([&db] { EXPECT_TRUE(db.Execute("SELECT pg_sleep(2) AS full_line").ok()); });
   testing_support::Direct direct = Direct();
   ASSERT_TRUE(testing_support::Eventually([&] {
-    return direct.Value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%full_line%' AND pid <> pg_backend_pid()") != "0";
+    return direct.Value(
+               "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%full_line%' AND pid <> pg_backend_pid()") !=
+           "0";
   }));
   // There is room for one of the two.
   absl::StatusOr<client::Result> first = absl::UnknownError(""), second = absl::UnknownError("");

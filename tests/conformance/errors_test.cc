@@ -17,8 +17,9 @@ class ErrorsTest : public ConformanceTest {
 };
 
 TEST_F(ErrorsTest, CarryCodeReasonSqlStateAndOutcome) {
-  Direct().Run("CREATE TABLE users (id int PRIMARY KEY, mail text NOT NULL CONSTRAINT mail_at CHECK (mail LIKE '%@%'), "
-               "parent int REFERENCES users)");
+  Direct().Run(
+      "CREATE TABLE users (id int PRIMARY KEY, mail text NOT NULL CONSTRAINT mail_at CHECK (mail LIKE '%@%'), "
+      "parent int REFERENCES users)");
   ASSERT_TRUE(db().Execute("INSERT INTO users VALUES (1, 'a@b')").ok());
   const struct {
     const char* sql;
@@ -29,14 +30,16 @@ TEST_F(ErrorsTest, CarryCodeReasonSqlStateAndOutcome) {
       {"INSERT INTO users VALUES (1, 'c@d')", absl::StatusCode::kAlreadyExists, "UNIQUE_VIOLATION", "23505"},
       {"INSERT INTO users VALUES (2, NULL)", absl::StatusCode::kInvalidArgument, "NOT_NULL_VIOLATION", "23502"},
       {"INSERT INTO users VALUES (2, 'x')", absl::StatusCode::kInvalidArgument, "CHECK_VIOLATION", "23514"},
-      {"INSERT INTO users VALUES (2, 'x@y', 9)", absl::StatusCode::kFailedPrecondition, "FOREIGN_KEY_VIOLATION", "23503"},
+      {"INSERT INTO users VALUES (2, 'x@y', 9)", absl::StatusCode::kFailedPrecondition, "FOREIGN_KEY_VIOLATION",
+       "23503"},
       {"SELECT 1/0", absl::StatusCode::kInvalidArgument, "DIVISION_BY_ZERO", "22012"},
       {"SELECT 2147483647 + 1", absl::StatusCode::kOutOfRange, "NUMERIC_VALUE_OUT_OF_RANGE", "22003"},
       {"SELECT * FROM nowhere", absl::StatusCode::kNotFound, "UNDEFINED_TABLE", "42P01"},
       {"SELECT nothing FROM users", absl::StatusCode::kInvalidArgument, "UNDEFINED_COLUMN", "42703"},
       {"SELEC 1", absl::StatusCode::kInvalidArgument, "SYNTAX_ERROR", "42601"},
       {"CREATE TABLE users (id int)", absl::StatusCode::kAlreadyExists, "DUPLICATE_TABLE", "42P07"},
-      {"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'GR005'; END $$", absl::StatusCode::kNotFound, "POSTGRES_ERROR", "GR005"},
+      {"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'GR005'; END $$", absl::StatusCode::kNotFound,
+       "POSTGRES_ERROR", "GR005"},
   };
   for (const auto& expected : cases) {
     SCOPED_TRACE(expected.sql);
@@ -84,10 +87,11 @@ TEST_F(ErrorsTest, StayUnderFourKilobytes) {
 }
 
 TEST_F(ErrorsTest, ASerializationFailureIsTriedAgainByTheGateway) {
-  Direct().Run("CREATE TABLE tries (n int); INSERT INTO tries VALUES (0); CREATE SEQUENCE try;"
-               "CREATE FUNCTION fail_at_first() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
-               "  IF nextval('try') < 3 THEN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END IF;"
-               "  UPDATE tries SET n = n + 1; RETURN 1; END $$");
+  Direct().Run(
+      "CREATE TABLE tries (n int); INSERT INTO tries VALUES (0); CREATE SEQUENCE try;"
+      "CREATE FUNCTION fail_at_first() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
+      "  IF nextval('try') < 3 THEN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END IF;"
+      "  UPDATE tries SET n = n + 1; RETURN 1; END $$");
   absl::StatusOr<client::Result> result = db().Execute("SELECT fail_at_first()");
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->info().attempts(), 3);
@@ -95,8 +99,9 @@ TEST_F(ErrorsTest, ASerializationFailureIsTriedAgainByTheGateway) {
 }
 
 TEST_F(ErrorsTest, AConflictThatLastsIsAbortedWithRetryInfo) {
-  Direct().Run("CREATE FUNCTION always_fail() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
-               "  RAISE EXCEPTION 'conflict' USING ERRCODE = '40P01'; END $$");
+  Direct().Run(
+      "CREATE FUNCTION always_fail() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
+      "  RAISE EXCEPTION 'conflict' USING ERRCODE = '40P01'; END $$");
   v1::CallOptions unused;
   client::Database::Options options;
   options.target = gateway_->address();
@@ -117,7 +122,8 @@ TEST_F(ErrorsTest, AReplyThatIsTooLargeSaysSoAndWhatBecameOfTheWrite) {
   EXPECT_EQ(FactsOf(read).metadata.at("limitBytes"), absl::StrCat(4 << 20));
   EXPECT_EQ(FactsOf(read).metadata.at("rowsSoFar"), "5000");
 
-  const absl::Status write = Fail("INSERT INTO blobs SELECT repeat('x', 1000) FROM generate_series(1, 5000) RETURNING b");
+  const absl::Status write =
+      Fail("INSERT INTO blobs SELECT repeat('x', 1000) FROM generate_series(1, 5000) RETURNING b");
   EXPECT_EQ(OutcomeOf(write), v1::OUTCOME_COMMITTED);
   EXPECT_EQ(*db().Execute("SELECT count(*) FROM blobs")->Scalar<int64_t>(), 5000);
 

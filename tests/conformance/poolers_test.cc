@@ -82,7 +82,8 @@ TEST_P(PoolersTest, LeavesNothingBehindInTheSession) {
   ASSERT_TRUE(gateway.Client().Execute(client::Statement("SELECT 1"), options).ok());
   EXPECT_FALSE(gateway.Client().Execute(client::Statement("SELECT 1/0"), options).ok());
   const std::string settings =
-      "SELECT name || '=' || setting FROM pg_settings WHERE source = 'session' AND name <> 'application_name' AND name <> "
+      "SELECT name || '=' || setting FROM pg_settings WHERE source = 'session' AND name <> 'application_name' AND name "
+      "<> "
       "'client_encoding' AND name NOT LIKE 'transaction\\_%'";
   Direct other(pgbouncer_ == nullptr ? postgres_.ConnectionString() : pgbouncer_->ConnectionString());
   for (const auto& row : other.Execute(settings).rows) ADD_FAILURE() << *row[0];

@@ -17,8 +17,10 @@ class TimeLimitTest : public ConformanceTest {
  protected:
   // Backends that are busy with a statement that has this mark in it.
   int Running(const std::string& mark) {
-    return std::stoi(Direct().Value(absl::StrCat("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> "
-                                                 "pg_backend_pid() AND query LIKE '%", mark, "%'")));
+    return std::stoi(
+        Direct().Value(absl::StrCat("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> "
+                                    "pg_backend_pid() AND query LIKE '%",
+                                    mark, "%'")));
   }
 
   client::CallOptions Within(absl::Duration timeout) {
@@ -48,8 +50,7 @@ TEST_F(TimeLimitTest, WithoutADeadlineTheGatewaysOwnHolds) {
   request.mutable_statement()->set_sql("SELECT pg_sleep(60)");
   v1::ExecuteResponse response;
   grpc::ClientContext context;
-  const auto stub =
-      v1::Database::NewStub(grpc::CreateChannel(gateway.address(), grpc::InsecureChannelCredentials()));
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway.address(), grpc::InsecureChannelCredentials()));
   const grpc::Status status = stub->Execute(&context, request, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED) << status.error_message();
   EXPECT_EQ(status.error_message(), "not done within 200ms");
@@ -60,8 +61,7 @@ TEST_F(TimeLimitTest, CancellingTheCallCancelsTheStatement) {
   request.mutable_statement()->set_sql("SELECT pg_sleep(60) AS cancel_mark");
   v1::ExecuteResponse response;
   grpc::ClientContext context;
-  const auto stub =
-      v1::Database::NewStub(grpc::CreateChannel(gateway_->address(), grpc::InsecureChannelCredentials()));
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway_->address(), grpc::InsecureChannelCredentials()));
   auto call = std::async(std::launch::async, [&] { return stub->Execute(&context, request, &response); });
   ASSERT_TRUE(testing_support::Eventually([this] { return Running("cancel_mark") == 1; }));
   context.TryCancel();
@@ -84,8 +84,9 @@ TEST_F(TimeLimitTest, WhoGivesUpInTheLineNeverReachesPostgres) {
   Direct().Run("CREATE TABLE queued (n int)");
   auto occupies = std::async(std::launch::async, [&db] { return db.Execute("SELECT pg_sleep(1) AS occupier_mark"); });
   ASSERT_TRUE(testing_support::Eventually([this] { return Running("occupier_mark") == 1; }));
-  EXPECT_EQ(db.Execute(client::Statement("INSERT INTO queued VALUES (1)"), Within(absl::Milliseconds(100))).status().code(),
-            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(
+      db.Execute(client::Statement("INSERT INTO queued VALUES (1)"), Within(absl::Milliseconds(100))).status().code(),
+      absl::StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(occupies.get().ok());
   ASSERT_TRUE(db.Execute("SELECT 1").ok());
   EXPECT_EQ(Direct().Value("SELECT count(*) FROM queued"), "0");

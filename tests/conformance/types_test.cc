@@ -138,9 +138,10 @@ TEST_F(TypesTest, TypeNamesAreThoseOfFormatType) {
 
 TEST_F(TypesTest, TypesOfTheDatabase) {
   testing_support::Direct direct = Direct();
-  direct.Run("CREATE SCHEMA app; CREATE TYPE app.mood AS ENUM ('sad', 'ok');"
-             "CREATE DOMAIN app.positive AS int8 CHECK (VALUE > 0); CREATE TYPE app.pair AS (a int, b text);"
-             "CREATE TYPE app.span AS RANGE (subtype = int8)");
+  direct.Run(
+      "CREATE SCHEMA app; CREATE TYPE app.mood AS ENUM ('sad', 'ok');"
+      "CREATE DOMAIN app.positive AS int8 CHECK (VALUE > 0); CREATE TYPE app.pair AS (a int, b text);"
+      "CREATE TYPE app.span AS RANGE (subtype = int8)");
   EXPECT_EQ(Of("'ok'::app.mood").kind, "TEXT");
   EXPECT_EQ(Of("'ok'::app.mood").type_name, "app.mood");
   EXPECT_EQ(Of("ARRAY['ok', 'sad']::app.mood[]").value, "[\"ok\",\"sad\"]");
@@ -176,7 +177,8 @@ TEST_F(TypesTest, TimestampsAsTextOnRequest) {
   client::CallOptions options;
   options.result.set_timestamps_as_text(true);
   absl::StatusOr<client::Result> result = db().Execute(
-      client::Statement("SELECT '2026-08-22 13:05:01.25+02'::timestamptz, '2026-08-22 13:05:01'::timestamp, NULL::timestamp"),
+      client::Statement(
+          "SELECT '2026-08-22 13:05:01.25+02'::timestamptz, '2026-08-22 13:05:01'::timestamp, NULL::timestamp"),
       options);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(*(*result)[0].Get<std::string>(0), "2026-08-22T11:05:01.25Z");

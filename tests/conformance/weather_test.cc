@@ -52,8 +52,9 @@ TEST_F(WeatherTest, AReadWhoseBackendDiesIsReadAgain) {
   });
   testing_support::Direct direct = Direct();
   ASSERT_TRUE(Eventually([&direct] {
-    return direct.Value("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%survivor_mark%' "
-                        "AND pid <> pg_backend_pid()") == "1";
+    return direct.Value(
+               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%survivor_mark%' "
+               "AND pid <> pg_backend_pid()") == "1";
   }));
   const absl::StatusOr<client::Result> result = read.get();
   ASSERT_TRUE(result.ok()) << result.status();
@@ -68,8 +69,9 @@ TEST_F(WeatherTest, AWriteWhoseBackendDiesIsUnknownAndNotRepeated) {
   });
   testing_support::Direct direct = Direct();
   ASSERT_TRUE(Eventually([&direct] {
-    return direct.Value("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%INTO effects%' "
-                        "AND pid <> pg_backend_pid()") == "1";
+    return direct.Value(
+               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%INTO effects%' "
+               "AND pid <> pg_backend_pid()") == "1";
   }));
   const absl::Status status = write.get().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnknown) << status;
@@ -83,16 +85,18 @@ TEST_F(WeatherTest, AWriteWhoseBackendDiesIsUnknownAndNotRepeated) {
 // What looks like a read may write all the same: the second try runs READ ONLY, so that
 // nothing is done twice.
 TEST_F(WeatherTest, AHiddenWriteIsNotDoneTwice) {
-  Direct().Run("CREATE TABLE effects (n int); CREATE FUNCTION sneaky() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
-               "  INSERT INTO effects VALUES (1); PERFORM pg_sleep(0.5); RETURN 1; END $$");
+  Direct().Run(
+      "CREATE TABLE effects (n int); CREATE FUNCTION sneaky() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
+      "  INSERT INTO effects VALUES (1); PERFORM pg_sleep(0.5); RETURN 1; END $$");
   const Gateway gateway(postgres_.Url());
   auto call = std::async(std::launch::async, [&gateway] {
     return gateway.Client().Execute(client::Statement("SELECT sneaky()"), Patient());
   });
   testing_support::Direct direct = Direct();
   ASSERT_TRUE(Eventually([&direct] {
-    return direct.Value("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%sneaky()%' "
-                        "AND pid <> pg_backend_pid()") == "1";
+    return direct.Value(
+               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%sneaky()%' "
+               "AND pid <> pg_backend_pid()") == "1";
   }));
   const absl::Status status = call.get().status();
   EXPECT_EQ(OutcomeOf(status), v1::OUTCOME_UNKNOWN) << status;
@@ -178,7 +182,9 @@ TEST_F(WeatherTest, DrainServesWhoWaitsAndRefusesNewcomers) {
   }
   testing_support::Direct direct = Direct();
   ASSERT_TRUE(Eventually([&direct] {
-    return direct.Value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%drain_mark%' AND pid <> pg_backend_pid()") == "1";
+    return direct.Value(
+               "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%drain_mark%' AND pid <> pg_backend_pid()") ==
+           "1";
   }));
   gateway.process().Signal(SIGTERM);
   EXPECT_TRUE(Eventually([&db] { return !db.CheckHealth().ok(); }));
@@ -197,7 +203,9 @@ TEST_F(WeatherTest, DrainEndsAlsoWhenACallDoesNot) {
   auto endless = std::async(std::launch::async, [&db] { return db.Execute("SELECT pg_sleep(600) AS endless_mark"); });
   testing_support::Direct direct = Direct();
   ASSERT_TRUE(Eventually([&direct] {
-    return direct.Value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%endless_mark%' AND pid <> pg_backend_pid()") == "1";
+    return direct.Value(
+               "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%endless_mark%' AND pid <> pg_backend_pid()") ==
+           "1";
   }));
   EXPECT_EQ(gateway.Drain(), 0);
   EXPECT_FALSE(endless.get().ok());

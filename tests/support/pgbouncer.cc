@@ -15,8 +15,8 @@ PgBouncer::PgBouncer(const PostgresServer& postgres, const Options& options) {
                                  "pool_mode = ", options.pool_mode, "\ndefault_pool_size = ", options.default_pool_size,
                                  "\nmax_client_conn = ", options.max_client_conn,
                                  "\nignore_startup_parameters = extra_float_digits\n",
-      // Who is refused is to hear it from the pooler, not from the kernel.
-      "listen_backlog = 4096\n");
+                                 // Who is refused is to hear it from the pooler, not from the kernel.
+                                 "listen_backlog = 4096\n");
   for (const std::string& setting : options.settings) absl::StrAppend(&ini, setting, "\n");
   directory_.Write("pgbouncer.ini", ini);
   Start();

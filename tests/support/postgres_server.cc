@@ -1,6 +1,10 @@
 #include "tests/support/postgres_server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -21,7 +25,22 @@ std::string PostgresProgram(const std::string& name) {
   return newest.empty() ? name : newest;
 }
 
-PostgresServer::PostgresServer(const std::vector<std::string>& settings) {
+// A port that is free now. Another program may take it before it is used, but the kernel
+// hands such ports out in turn.
+static int FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0) std::abort();
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+PostgresServer::PostgresServer(const Options& options) {
+  if (options.tcp) port_ = FreePort();
   Process::Options initdb;
   initdb.command = {PostgresProgram("initdb"),
                     "--pgdata=" + directory_.File("data"),
@@ -36,11 +55,13 @@ PostgresServer::PostgresServer(const std::vector<std::string>& settings) {
   initdb.unprivileged = true;
   RunOrDie(initdb);
 
-  std::string conf = absl::StrCat("listen_addresses = ''\nunix_socket_directories = '", directory_.path(),
+  std::string conf = absl::StrCat("listen_addresses = '", options.tcp ? "127.0.0.1" : "", "'\nport = ", port_,
+                                  "\nunix_socket_directories = '", directory_.path(),
                                   "'\nfsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
                                   "timezone = 'Etc/UTC'\nlog_timezone = 'Etc/UTC'\nshared_buffers = 32MB\n");
-  for (const std::string& setting : settings) absl::StrAppend(&conf, setting, "\n");
+  for (const std::string& setting : options.settings) absl::StrAppend(&conf, setting, "\n");
   directory_.Write("data/postgresql.auto.conf", conf);
+  if (!options.access_rules.empty()) directory_.Write("data/pg_hba.conf", options.access_rules);
   Start();
 }
 
@@ -67,11 +88,11 @@ void PostgresServer::Stop(int signal) {
 }
 
 std::string PostgresServer::Url(const std::string& database, const std::string& user) const {
-  return absl::StrCat("postgresql://", user, "@/", database, "?host=", directory_.path());
+  return absl::StrCat("postgresql://", user, "@/", database, "?host=", directory_.path(), "&port=", port_);
 }
 
 std::string PostgresServer::ConnectionString(const std::string& database) const {
-  return absl::StrCat("host=", directory_.path(), " user=postgres dbname=", database);
+  return absl::StrCat("host=", directory_.path(), " port=", port_, " user=postgres dbname=", database);
 }
 
 }  // namespace sluice::testing_support

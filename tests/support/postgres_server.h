@@ -14,8 +14,17 @@ namespace sluice::testing_support {
 // port can be taken), with fsync off. Superuser `postgres`, no password.
 class PostgresServer {
  public:
-  // Lines for postgresql.conf, such as "max_connections = 60".
-  explicit PostgresServer(const std::vector<std::string>& settings = {});
+  struct Options {
+    // Lines for postgresql.conf, such as "max_connections = 60".
+    std::vector<std::string> settings;
+    // Lines of pg_hba.conf; empty for trust.
+    std::string access_rules;
+    // Listens on 127.0.0.1 too, at port().
+    bool tcp = false;
+  };
+
+  explicit PostgresServer(const Options& options);
+  explicit PostgresServer(const std::vector<std::string>& settings = {}) : PostgresServer(WithSettings(settings)) {}
   ~PostgresServer();
 
   // postgresql://postgres@/<database>?host=<directory>
@@ -23,6 +32,7 @@ class PostgresServer {
   // The same for libpq: "host=... dbname=...".
   std::string ConnectionString(const std::string& database = "postgres") const;
   const std::string& socket_directory() const { return directory_.path(); }
+  int port() const { return port_; }
 
   void Start();
   // fast: SIGINT; immediate: SIGQUIT
@@ -31,7 +41,14 @@ class PostgresServer {
   Process& process() { return *process_; }
 
  private:
+  static Options WithSettings(const std::vector<std::string>& settings) {
+    Options options;
+    options.settings = settings;
+    return options;
+  }
+
   TempDir directory_;
+  int port_ = 5432;
   std::unique_ptr<Process> process_;
 };
 

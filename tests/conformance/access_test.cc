@@ -1,0 +1,213 @@
+// Who gets in, and what they may do: TLS, tokens, client certificates, permissions; and
+// TLS and passwords towards PostgreSQL.
+
+#include <signal.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/conformance/fixture.h"
+#include "tests/support/certificates.h"
+
+namespace sluice {
+namespace {
+
+using testing_support::Certificates;
+using testing_support::Direct;
+using testing_support::Eventually;
+using testing_support::Gateway;
+using testing_support::PostgresServer;
+
+class AccessTest : public testing::Test {
+ protected:
+  static std::string HashOf(const std::string& token) {
+    testing_support::TempDir directory;
+    const std::string path = directory.Write("token", token);
+    testing_support::Process::Options options;
+    options.command = {"sha256sum", path};
+    options.output_path = directory.File("hash");
+    testing_support::RunOrDie(options);
+    return testing_support::ReadFile(options.output_path).substr(0, 64);
+  }
+
+  std::string Callers(const std::string& writers_token) {
+    return absl::StrCat(R"({"callers": [
+      {"name": "writer", "token_sha256": ")",
+                        HashOf(writers_token), R"(", "permissions": ["sql"]},
+      {"name": "reader", "token_sha256": ")",
+                        HashOf("reader-token"), R"(", "permissions": ["read_only"]},
+      {"name": "listener", "token_sha256": ")",
+                        HashOf("listener-token"), R"(", "permissions": ["listen"]},
+      {"name": "service", "certificate_san": "spiffe://test/service", "permissions": ["sql"]}]})");
+  }
+
+  client::Database As(const Gateway& gateway, const std::string& token) {
+    client::Database::Options options;
+    options.target = absl::StrCat("localhost", gateway.address().substr(gateway.address().rfind(':')));
+    options.ca_file = certificates_.ca();
+    options.token = token;
+    return *client::Database::Open(options);
+  }
+
+  std::vector<std::string> TlsFlags() {
+    return {"--listen=127.0.0.1:0",
+            "--tls_cert=" + server_.cert,
+            "--tls_key=" + server_.key,
+            "--tls_client_ca=" + certificates_.ca(),
+            "--callers_file=" + callers_path_,
+            "--log_format=json"};
+  }
+
+  PostgresServer postgres_;
+  Certificates certificates_;
+  Certificates::Pair server_ = certificates_.Issue("server", "DNS:localhost,IP:127.0.0.1");
+  testing_support::TempDir directory_;
+  std::string callers_path_ = directory_.Write("callers.json", Callers("writer-token"));
+};
+
+TEST_F(AccessTest, OnlyKnownCallersGetIn) {
+  const Gateway gateway(postgres_.Url(), TlsFlags());
+  EXPECT_EQ(Reason(As(gateway, "writer-token").Execute("SELECT 1")), "ok");
+  EXPECT_EQ(Reason(As(gateway, "").Execute("SELECT 1")), "TOKEN_MISSING");
+  const absl::StatusOr<client::Result> wrong = As(gateway, "guess").Execute("SELECT 1");
+  EXPECT_EQ(wrong.status().code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(Reason(wrong), "TOKEN_INVALID");
+  EXPECT_EQ(Reason(As(gateway, "guess").Ping()), "TOKEN_INVALID");
+  // Health needs no token: orchestrators have none.
+  EXPECT_TRUE(As(gateway, "").CheckHealth("liveness").ok());
+  EXPECT_FALSE(absl::StrContains(gateway.log(), "guess"));
+}
+
+TEST_F(AccessTest, ACertificateIsAsGoodAsAToken) {
+  const Gateway gateway(postgres_.Url(), TlsFlags());
+  const Certificates::Pair known = certificates_.Issue("service", "URI:spiffe://test/service");
+  const Certificates::Pair stranger = certificates_.Issue("stranger", "URI:spiffe://test/stranger");
+  client::Database::Options options;
+  options.target = absl::StrCat("localhost", gateway.address().substr(gateway.address().rfind(':')));
+  options.ca_file = certificates_.ca();
+  options.cert_file = known.cert;
+  options.key_file = known.key;
+  EXPECT_EQ(Reason(client::Database::Open(options)->Execute("SELECT 1")), "ok");
+  options.cert_file = stranger.cert;
+  options.key_file = stranger.key;
+  EXPECT_EQ(Reason(client::Database::Open(options)->Execute("SELECT 1")), "TOKEN_INVALID");
+}
+
+TEST_F(AccessTest, PermissionsHold) {
+  Direct(postgres_.ConnectionString()).Run("CREATE TABLE kept (n int)");
+  const Gateway gateway(postgres_.Url(), TlsFlags());
+  const client::Database reader = As(gateway, "reader-token");
+  EXPECT_EQ(Reason(reader.Execute("SELECT count(*) FROM kept")), "ok");
+  EXPECT_EQ(Reason(reader.Execute("INSERT INTO kept VALUES (1)")), "READ_ONLY");
+  for (const char* way_around : {"DO $$ BEGIN INSERT INTO kept VALUES (1); END $$", "VACUUM kept"}) {
+    EXPECT_EQ(Reason(reader.Execute(way_around)), "STATEMENT_NOT_ALLOWED") << way_around;
+  }
+  EXPECT_NE(Reason(reader.Execute("SELECT set_config('transaction_read_only', 'off', true)")), "ok");
+  for (const char* opening : {"SET LOCAL transaction_read_only = off", "SET LOCAL \"transaction_read_only\" = off",
+                              "SET LOCAL U&\"transaction\\005fread_only\" = off",
+                              "SELECT set_config('transaction_read_only', 'off', true)"}) {
+    EXPECT_NE(
+        Reason(reader.ExecuteAtomic({client::Statement(opening), client::Statement("INSERT INTO kept VALUES (1)")})),
+        "ok")
+        << opening;
+  }
+  const absl::StatusOr<client::Result> listener = As(gateway, "listener-token").Execute("SELECT 1");
+  EXPECT_EQ(Reason(listener), "STATEMENT_NOT_ALLOWED");
+  EXPECT_EQ(listener.status().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(Direct(postgres_.ConnectionString()).Value("SELECT count(*) FROM kept"), "0");
+}
+
+TEST_F(AccessTest, CallersAreReadAgainOnSighupAndABadFileIsRefusedWhole) {
+  Gateway gateway(postgres_.Url(), TlsFlags());
+  ASSERT_EQ(Reason(As(gateway, "writer-token").Execute("SELECT 1")), "ok");
+
+  directory_.Write("callers.json", "{\"callers\": [");
+  gateway.process().Signal(SIGHUP);
+  ASSERT_TRUE(Eventually([&] { return absl::StrContains(gateway.log(), "callers_refused"); }));
+  EXPECT_EQ(Reason(As(gateway, "writer-token").Execute("SELECT 1")), "ok");
+
+  directory_.Write("callers.json", Callers("another-token"));
+  gateway.process().Signal(SIGHUP);
+  ASSERT_TRUE(Eventually([&] { return absl::StrContains(gateway.log(), "callers_reloaded"); }));
+  EXPECT_EQ(Reason(As(gateway, "writer-token").Execute("SELECT 1")), "TOKEN_INVALID");
+  EXPECT_EQ(Reason(As(gateway, "another-token").Execute("SELECT 1")), "ok");
+}
+
+TEST_F(AccessTest, InsecureSaysSoAtEveryStart) {
+  const Gateway gateway(postgres_.Url(), {"--listen=0.0.0.0:0", "--insecure", "--log_format=text"});
+  EXPECT_TRUE(Eventually([&] { return absl::StrContains(gateway.log(), "warning gateway_started"); })) << gateway.log();
+  EXPECT_TRUE(absl::StrContains(gateway.log(), "--insecure: anybody"));
+}
+
+class PostgresAccessTest : public testing::Test {
+ protected:
+  PostgresServer::Options Tls() {
+    PostgresServer::Options options;
+    options.tcp = true;
+    options.settings = {"ssl = on", "ssl_cert_file = '" + server_.cert + "'", "ssl_key_file = '" + server_.key + "'",
+                        "password_encryption = 'scram-sha-256'"};
+    options.access_rules = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+    return options;
+  }
+
+  std::string Url(const std::string& password, const std::string& host, const std::string& query) {
+    return absl::StrCat("postgresql://app:", password, "@", host, ":", postgres_.port(), "/postgres?", query);
+  }
+
+  // What the gateway says of a database that it can not reach, or "ok".
+  std::string Outcome(const std::string& url) {
+    const Gateway gateway(url, {"--log_format=json"});
+    client::CallOptions options;
+    options.timeout = absl::Seconds(5);
+    absl::StatusOr<client::Result> result = gateway.Client().Execute(client::Statement("SELECT 1"), options);
+    EXPECT_FALSE(absl::StrContains(gateway.log(), "pa%24%24word")) << "the password is in the log";
+    EXPECT_FALSE(absl::StrContains(gateway.log(), "pa$$word")) << "the password is in the log";
+    EXPECT_FALSE(absl::StrContains(result.status().message(), "pa$$word"));
+    return result.ok() ? "ok" : std::string(result.status().message()) + gateway.log();
+  }
+
+  Certificates certificates_;
+  Certificates::Pair server_ = certificates_.Issue("postgres", "DNS:localhost");
+  PostgresServer postgres_{Tls()};
+};
+
+TEST_F(PostgresAccessTest, SslModeIsHonouredUpToVerifyFull) {
+  Direct(postgres_.ConnectionString()).Run("CREATE ROLE app LOGIN PASSWORD 'pa$$word'");
+  const std::string ca = "sslrootcert=" + certificates_.ca();
+  EXPECT_EQ(Outcome(Url("pa%24%24word", "127.0.0.1", "sslmode=require")), "ok");
+  EXPECT_EQ(Outcome(Url("pa%24%24word", "localhost", "sslmode=verify-full&" + ca)), "ok");
+  EXPECT_EQ(Outcome(Url("pa%24%24word", "127.0.0.1", "sslmode=verify-ca&" + ca)), "ok");
+  EXPECT_TRUE(absl::StrContains(Outcome(Url("pa%24%24word", "127.0.0.1", "sslmode=verify-full&" + ca)),
+                                "does not match host name"));
+  const Certificates other_ca;
+  EXPECT_TRUE(absl::StrContains(
+      Outcome(Url("pa%24%24word", "localhost", "sslmode=verify-full&sslrootcert=" + other_ca.ca())), "certificate"));
+  EXPECT_TRUE(absl::StrContains(Outcome(Url("pa%24%24word", "127.0.0.1", "sslmode=disable")), "no encryption"));
+}
+
+TEST_F(PostgresAccessTest, AWrongPasswordIsSaidAtOnceAndTriedRarely) {
+  Direct(postgres_.ConnectionString()).Run("CREATE ROLE app LOGIN PASSWORD 'pa$$word'");
+  const Gateway gateway(Url("wrong", "127.0.0.1", "sslmode=require"), {"--log_format=json"});
+  const absl::StatusOr<client::Result> result = [&] {
+    client::Database::Options options;
+    options.target = gateway.address();
+    options.retries_max = 0;
+    return client::Database::Open(options)->Execute("SELECT 1");
+  }();
+  EXPECT_EQ(Reason(result), "BACKEND_UNREACHABLE");
+  EXPECT_TRUE(absl::StrContains(result.status().message(), "password authentication failed")) << result.status();
+  // At least 15 s (less a quarter) until the next try: Supavisor locks out after ten in 150 s.
+  EXPECT_GT(FactsOf(result.status()).retry_after.value_or(absl::ZeroDuration()), absl::Seconds(10));
+}
+
+TEST_F(PostgresAccessTest, ThePasswordIsNotInPs) {
+  Direct(postgres_.ConnectionString()).Run("CREATE ROLE app LOGIN PASSWORD 'pa$$word'");
+  Gateway gateway("", {"--database_url=" + Url("pa%24%24word", "127.0.0.1", "sslmode=require")});
+  ASSERT_TRUE(gateway.AwaitReady());
+  const std::string command_line =
+      testing_support::ReadFile(absl::StrCat("/proc/", gateway.process().pid(), "/cmdline"));
+  EXPECT_FALSE(absl::StrContains(command_line, "word")) << command_line;
+  EXPECT_TRUE(absl::StrContains(command_line, "sluiced"));
+}
+
+}  // namespace
+}  // namespace sluice

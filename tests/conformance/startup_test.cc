@@ -1,0 +1,83 @@
+// Starting: --help, --version, a configuration with problems, a port that is taken.
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "tests/support/gateway.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace sluice {
+namespace {
+
+using testing_support::Process;
+using testing_support::TempDir;
+
+struct Ended {
+  int exit_code;
+  std::string output;
+};
+
+Ended RunSluiced(const std::vector<std::string>& flags, const std::string& database_url = "") {
+  TempDir directory;
+  Process::Options options;
+  options.command = {testing_support::SluicedPath()};
+  options.command.insert(options.command.end(), flags.begin(), flags.end());
+  options.environment = {{"DATABASE_URL", database_url}};
+  options.output_path = directory.File("output");
+  Process process(options);
+  const int exit_code = process.Wait();
+  return {exit_code, testing_support::ReadFile(options.output_path)};
+}
+
+TEST(StartupTest, HelpNamesEverySetting) {
+  const Ended ended = RunSluiced({"--help"});
+  EXPECT_EQ(ended.exit_code, 0);
+  for (const char* part : {"--database_url", "DATABASE_URL", "--insecure", "--callers_file", "SIGHUP"}) {
+    EXPECT_TRUE(absl::StrContains(ended.output, part)) << part;
+  }
+}
+
+TEST(StartupTest, VersionIsOneLine) { EXPECT_EQ(RunSluiced({"--version"}).output, "sluiced 0.1.0\n"); }
+
+TEST(StartupTest, AllProblemsAreReportedAtOnce) {
+  const Ended ended = RunSluiced({"--pool_size=0", "--listen=nowhere", "--nonsense"}, "mysql://u:secret@h/d");
+  EXPECT_EQ(ended.exit_code, 78);
+  for (const char* part : {"4 problem(s)", "database_url", "pool_size", "listen", "--nonsense"}) {
+    EXPECT_TRUE(absl::StrContains(ended.output, part)) << ended.output;
+  }
+  EXPECT_FALSE(absl::StrContains(ended.output, "secret"));
+}
+
+TEST(StartupTest, ADatabaseUrlThatIsMissingSaysWhatToSet) {
+  const Ended ended = RunSluiced({});
+  EXPECT_EQ(ended.exit_code, 78);
+  EXPECT_TRUE(absl::StrContains(ended.output, "postgresql://user:password@host")) << ended.output;
+}
+
+TEST(StartupTest, AnAddressThatIsTakenSaysSo) {
+  const testing_support::Gateway first("postgresql://u@/d?host=/nonexistent", {"--listen=127.0.0.1:0"});
+  const Ended second = RunSluiced({"--listen=" + first.address()}, "postgresql://u@/d?host=/nonexistent");
+  EXPECT_EQ(second.exit_code, 69) << second.output;
+  EXPECT_TRUE(absl::StrContains(second.output, "can not listen on " + first.address())) << second.output;
+}
+
+TEST(StartupTest, ADeadDatabaseDoesNotKeepItFromStarting) {
+  testing_support::Gateway gateway("postgresql://u@/d?host=/nonexistent");
+  EXPECT_TRUE(gateway.Client().CheckHealth("liveness").ok());
+  EXPECT_FALSE(gateway.Client().CheckHealth().ok());
+  EXPECT_EQ(gateway.Drain(), 0);
+}
+
+TEST(StartupTest, OptionsOfOtherDriversAreAcceptedAndSaidOnce) {
+  const testing_support::Gateway gateway(
+      "postgresql+asyncpg://u@/d?host=/"
+      "nonexistent&prepared_statement_cache_size=0&statement_cache_size=0&pgbouncer=true",
+      {"--log_format=json"});
+  const std::string log = gateway.log();
+  for (const char* option : {"prepared_statement_cache_size", "statement_cache_size", "pgbouncer"}) {
+    EXPECT_TRUE(absl::StrContains(log, std::string("\"setting\":\"") + option + "\"")) << log;
+  }
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,29 @@
+#ifndef SLUICE_TESTS_SUPPORT_CERTIFICATES_H_
+#define SLUICE_TESTS_SUPPORT_CERTIFICATES_H_
+
+#include <string>
+
+#include "tests/support/temp_dir.h"
+
+namespace sluice::testing_support {
+
+// A certificate authority of the test's own, made with the openssl program.
+class Certificates {
+ public:
+  Certificates();
+
+  std::string ca() const { return directory_.File("ca.pem"); }
+
+  struct Pair {
+    std::string cert, key;
+  };
+  // Signed by the CA, for these names: "DNS:localhost,IP:127.0.0.1".
+  Pair Issue(const std::string& name, const std::string& subject_alternative_names) const;
+
+ private:
+  TempDir directory_;
+};
+
+}  // namespace sluice::testing_support
+
+#endif  // SLUICE_TESTS_SUPPORT_CERTIFICATES_H_
