@@ -66,7 +66,13 @@ struct Describe {
     if (!e.status.ok()) {
       fields["reason"] = facts.reason;
       fields["outcome"] = std::string(OutcomeName(facts.outcome));
-      fields["message"] = facts.message;
+      // PostgreSQL's messages quote values ("invalid input syntax ... \"4111 1111\""), which do
+      // not belong into a log; its SQLSTATE does.
+      if (facts.postgres.has_value()) {
+        fields["sqlstate"] = facts.postgres->sqlstate();
+      } else {
+        fields["message"] = facts.message;
+      }
     }
     fields["queue_ms"] = Milliseconds(e.queue_time);
     fields["database_ms"] = Milliseconds(e.database_time);

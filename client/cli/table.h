@@ -1,0 +1,21 @@
+#ifndef SLUICE_CLIENT_CLI_TABLE_H_
+#define SLUICE_CLIENT_CLI_TABLE_H_
+
+#include <string>
+
+#include "sluice/v1/database.pb.h"
+
+namespace sluice::cli {
+
+// A result for people: aligned columns, numbers to the right, NULL as such; timestamps and
+// binary values in readable form.
+std::string AsTable(const v1::ResultSet& result);
+// An array of objects; numbers as numbers, int8 and numeric as strings (JSON's numbers are
+// doubles), JSON and arrays as what they are.
+std::string AsJson(const v1::ResultSet& result);
+// RFC 4180 with a header; NULL is an empty field, an empty string is "".
+std::string AsCsv(const v1::ResultSet& result);
+
+}  // namespace sluice::cli
+
+#endif  // SLUICE_CLIENT_CLI_TABLE_H_
