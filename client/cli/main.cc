@@ -13,8 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
@@ -68,6 +67,21 @@ int FailToOpen(const absl::Status& status) {
   return kExitUsage;
 }
 
+void PrintResult(const client::Result& result, bool json, bool csv) {
+  for (const v1::Notice& notice : result.proto().notices()) {
+    PrintError(absl::StrCat(notice.severity(), ": ", notice.message(), "\n"));
+  }
+  if (json) return Print(AsJson(result.proto()));
+  if (csv) return Print(AsCsv(result.proto()));
+  if (!result.proto().columns().empty()) {
+    return Print(
+        absl::StrCat(AsTable(result.proto()), "(", result.size(), result.size() == 1 ? " row)\n" : " rows)\n"));
+  }
+  const std::string& command = result.command();
+  const bool counts = command == "INSERT" || command == "UPDATE" || command == "DELETE" || command == "MERGE";
+  Print(counts ? absl::StrCat(command, " ", result.affected_rows(), "\n") : command + "\n");
+}
+
 struct QueryArguments {
   std::string sql;
   std::vector<std::string> params;
@@ -94,23 +108,48 @@ int RunQuery(const Target& target, const QueryArguments& arguments) {
   const absl::StatusOr<client::Result> result = db->Execute(statement, options);
   if (!result.ok()) return Fail(result.status(), sql);
 
-  for (const v1::Notice& notice : result->proto().notices()) {
-    PrintError(absl::StrCat(notice.severity(), ": ", notice.message(), "\n"));
-  }
-  const bool has_rows = !result->proto().columns().empty();
-  if (arguments.json) {
-    Print(AsJson(result->proto()));
-  } else if (arguments.csv) {
-    Print(AsCsv(result->proto()));
-  } else if (has_rows) {
-    Print(AsTable(result->proto()));
-    Print(absl::StrCat("(", result->size(), result->size() == 1 ? " row)\n" : " rows)\n"));
-  } else {
-    const bool counts = result->affected_rows() > 0 || result->command() == "UPDATE" || result->command() == "DELETE" ||
-                        result->command() == "INSERT" || result->command() == "MERGE";
-    Print(counts ? absl::StrCat(result->command(), " ", result->affected_rows(), "\n") : result->command() + "\n");
-  }
+  PrintResult(*result, arguments.json, arguments.csv);
   return kExitOk;
+}
+
+struct BatchArguments {
+  std::vector<std::string> statements;
+  bool independent = false;
+  bool read_only = false;
+};
+
+int RunBatch(const Target& target, const BatchArguments& arguments) {
+  absl::StatusOr<client::Database> db = Open(target);
+  if (!db.ok()) return FailToOpen(db.status());
+  std::vector<client::Statement> statements;
+  for (const std::string& sql : arguments.statements) statements.emplace_back(sql);
+  client::CallOptions options;
+  options.read_only = arguments.read_only;
+  if (!arguments.independent) {
+    const absl::StatusOr<std::vector<client::Result>> results = db->ExecuteAtomic(statements, options);
+    if (!results.ok()) {
+      int index = 0;
+      const ErrorFacts facts = FactsOf(results.status());
+      auto place = facts.metadata.find("statementIndex");
+      if (place == facts.metadata.end() || !absl::SimpleAtoi(place->second, &index)) return Fail(results.status());
+      PrintError(absl::StrCat("Statement ", index + 1, ":\n"));
+      return Fail(results.status(), arguments.statements[index]);
+    }
+    for (const client::Result& result : *results) PrintResult(result, /*json=*/false, /*csv=*/false);
+    return kExitOk;
+  }
+  const auto results = db->ExecuteIndependent(statements, options);
+  if (!results.ok()) return Fail(results.status());
+  int exit_code = kExitOk;
+  for (size_t i = 0; i < results->size(); ++i) {
+    const absl::StatusOr<client::Result>& result = (*results)[i];
+    if (result.ok()) {
+      PrintResult(*result, /*json=*/false, /*csv=*/false);
+    } else {
+      exit_code = Fail(result.status(), arguments.statements[i]);
+    }
+  }
+  return exit_code;
 }
 
 int RunPing(const Target& target, int count) {
@@ -199,6 +238,13 @@ int Main(int argc, char** argv) {
   query_command->add_flag("--read_only", query.read_only, "In a READ ONLY transaction");
   query_command->add_option("--timeout", query.timeout_seconds, "Seconds")->capture_default_str();
 
+  BatchArguments batch;
+  CLI::App* batch_command =
+      app.add_subcommand("batch", "Runs several statements in one transaction and one round trip");
+  batch_command->add_option("statements", batch.statements, "Each one statement")->required();
+  batch_command->add_flag("--independent", batch.independent, "Each in its own transaction; one may fail alone");
+  batch_command->add_flag("--read_only", batch.read_only, "In a READ ONLY transaction");
+
   int ping_count = 1;
   CLI::App* ping_command = app.add_subcommand("ping", "Asks the database through the gateway, and how long it takes");
   ping_command->add_option("-n,--count", ping_count, "Times")->check(CLI::Range(1, 1000));
@@ -221,6 +267,7 @@ int Main(int argc, char** argv) {
     if (std::strstr(argv[i], "://") != nullptr) std::memset(argv[i], '*', std::strlen(argv[i]));
   }
   if (query_command->parsed()) return RunQuery(target, query);
+  if (batch_command->parsed()) return RunBatch(target, batch);
   if (ping_command->parsed()) return RunPing(target, ping_count);
   if (health_command->parsed()) return RunHealth(target, health_service);
   return RunDoctor(database_url);

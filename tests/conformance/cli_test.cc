@@ -64,6 +64,18 @@ TEST_F(CliTest, AFailureShowsThePlaceAndWhatBecameOfIt) {
   EXPECT_TRUE(absl::StrContains(ended.output, "Outcome: everything was rolled back")) << ended.output;
 }
 
+TEST_F(CliTest, ABatchIsAllOrNothingAndNamesTheStatementThatFailed) {
+  EXPECT_EQ(Run({"batch", "SELECT 1 AS a", "SELECT 2 AS b"}).output, " a\n---\n 1\n(1 row)\n b\n---\n 2\n(1 row)\n");
+  const Ended failed = Run({"batch", "CREATE TABLE never (n int)", "SELECT 1/0"});
+  EXPECT_EQ(failed.exit_code, 1);
+  EXPECT_TRUE(absl::StrContains(failed.output, "Statement 2:\nERROR INVALID_ARGUMENT DIVISION_BY_ZERO"))
+      << failed.output;
+  EXPECT_EQ(Direct().Value("SELECT count(*) FROM pg_class WHERE relname = 'never'"), "0");
+  const Ended independent = Run({"batch", "--independent", "SELECT 1/0", "SELECT 2 AS b"});
+  EXPECT_EQ(independent.exit_code, 1);
+  EXPECT_TRUE(absl::StrContains(independent.output, " b\n---\n 2\n")) << independent.output;
+}
+
 TEST_F(CliTest, HealthIsAnExitCode) {
   ASSERT_TRUE(gateway_->AwaitReady());
   EXPECT_EQ(Run({"health"}).exit_code, 0);
