@@ -58,11 +58,10 @@ void Line::Rejoin(WaiterPtr waiter) {
 
 void Line::Insert(WaiterPtr waiter, bool at_head) {
   const Waiter* key = waiter.get();
-  const auto deadline = deadlines_.emplace(key->deadline(), key).first;
-  const bool earliest = deadline == deadlines_.begin();
+  deadlines_.emplace(key->deadline(), key);
   Queue& queue = queues_[key->caller()];
   places_[key] = {queue.insert(at_head ? queue.begin() : queue.end(), std::move(waiter)), absl::Now()};
-  if (earliest) deadline_.NotifyOne();
+  if (key->deadline() < overdue_sleeps_until_) deadline_.NotifyOne();
   if (takers_ > 0) arrival_.NotifyOne();
   if (places_.size() > takers_) demand_.NotifyOne();
 }
@@ -129,7 +128,8 @@ void Line::RefuseOverdue() {
     {
       MutexLock lock(&mu_);
       while (!stopping_ && (deadlines_.empty() || deadlines_.begin()->first > absl::Now())) {
-        deadline_.WaitUntil(&mu_, deadlines_.empty() ? absl::InfiniteFuture() : deadlines_.begin()->first);
+        overdue_sleeps_until_ = deadlines_.empty() ? absl::InfiniteFuture() : deadlines_.begin()->first;
+        deadline_.WaitUntil(&mu_, overdue_sleeps_until_);
       }
       if (stopping_) return;
       const absl::Time now = absl::Now();

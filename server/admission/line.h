@@ -110,6 +110,8 @@ class Line {
   std::string turn_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<const Waiter*, Place> places_ ABSL_GUARDED_BY(mu_);
   Deadlines deadlines_ ABSL_GUARDED_BY(mu_);
+  // The thread that looks after deadlines need not be woken for later ones.
+  absl::Time overdue_sleeps_until_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
   std::string trouble_ ABSL_GUARDED_BY(mu_);
   size_t takers_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

@@ -28,6 +28,8 @@ class PgBouncer {
 
   std::string Url(const std::string& database = "postgres") const;
   std::string ConnectionString(const std::string& database = "postgres") const;
+  // Of its socket, whose port is 6432.
+  const std::string& directory() const { return directory_.path(); }
   std::string log() const { return ReadFile(directory_.File("pgbouncer.log")); }
 
   void Start();
