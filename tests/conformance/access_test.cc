@@ -42,7 +42,7 @@ class AccessTest : public testing::Test {
 
   client::Database As(const Gateway& gateway, const std::string& token) {
     client::Database::Options options;
-    options.target = absl::StrCat("localhost", gateway.address().substr(gateway.address().rfind(':')));
+    options.target = gateway.address();
     options.ca_file = certificates_.ca();
     options.token = token;
     return *client::Database::Open(options);
@@ -82,7 +82,7 @@ TEST_F(AccessTest, ACertificateIsAsGoodAsAToken) {
   const Certificates::Pair known = certificates_.Issue("service", "URI:spiffe://test/service");
   const Certificates::Pair stranger = certificates_.Issue("stranger", "URI:spiffe://test/stranger");
   client::Database::Options options;
-  options.target = absl::StrCat("localhost", gateway.address().substr(gateway.address().rfind(':')));
+  options.target = gateway.address();
   options.ca_file = certificates_.ca();
   options.cert_file = known.cert;
   options.key_file = known.key;
