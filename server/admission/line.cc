@@ -107,6 +107,12 @@ bool Line::AwaitDemand() {
   return !(closed_ && queues_.empty());
 }
 
+bool Line::AwaitClose(absl::Time until) {
+  MutexLock lock(&mu_);
+  while (!closed_ && absl::Now() < until) closing_.WaitUntil(&mu_, until);
+  return closed_;
+}
+
 void Line::RefuseAll(const absl::Status& status) {
   std::vector<WaiterPtr> refused;
   {
@@ -150,6 +156,7 @@ void Line::Close() {
   }
   arrival_.NotifyAll();
   demand_.NotifyAll();
+  closing_.NotifyAll();
 }
 
 bool Line::closed() const {

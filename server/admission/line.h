@@ -75,6 +75,9 @@ class Line {
   // makes sense. False when the Line is closed and empty.
   bool AwaitDemand();
 
+  // Waits until `until`, or until the Line is closed: true then.
+  bool AwaitClose(absl::Time until);
+
   // Refuses all that wait, for a reason that waiting would not mend.
   void RefuseAll(const absl::Status& status);
   // What those whose deadline passes are told besides; empty when all is well.
@@ -104,6 +107,7 @@ class Line {
   mutable Mutex mu_;
   CondVar arrival_;   // for Next
   CondVar demand_;    // for AwaitDemand
+  CondVar closing_;   // for AwaitClose
   CondVar deadline_;  // for the overdue thread
   // By caller; none is empty. `turn_` is the caller whose turn comes next.
   std::map<std::string, Queue> queues_ ABSL_GUARDED_BY(mu_);

@@ -72,7 +72,7 @@ std::unique_ptr<Connection> Connection::Open(const Options& options, JitPolicy* 
   ConnectionParameters parameters = options.parameters;
   if (jit->wants_startup_option()) parameters["options"] = "-c jit=off";
   Session::Failure session_failure;
-  std::unique_ptr<Session> session = Session::Open(parameters, deadline, &session_failure);
+  std::unique_ptr<Session> session = Session::Open(parameters, deadline, options.closing, &session_failure);
   if (session == nullptr) {
     failure->error = session_failure.error;
     failure->fate = FateOfConnect(session_failure.error);

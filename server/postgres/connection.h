@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_POSTGRES_CONNECTION_H_
 #define SLUICE_SERVER_POSTGRES_CONNECTION_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -42,6 +43,8 @@ class Connection {
     absl::Duration connect_timeout = absl::Seconds(10);
     // After a cancel request, how long to wait for the statement to end.
     absl::Duration cancel_wait = absl::Seconds(2);
+    // When it becomes true, an attempt to connect is given up within 100 ms.
+    const std::atomic<bool>* closing = nullptr;
   };
 
   struct OpenFailure {

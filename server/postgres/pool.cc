@@ -31,7 +31,6 @@ class Pool::Worker {
   Worker(Pool* pool, bool warm) : pool_(*pool), warm_(warm) {}
 
   void Run() {
-    if (warm_ && pool_.options_.one_call_per_connection) ProveOnce();
     while (AwaitWork()) {
       if (connection_ == nullptr && !Open()) continue;
       ServeNext();
@@ -40,20 +39,20 @@ class Pool::Worker {
     if (connection_ != nullptr) Close("shutting down");
   }
 
+  // Without connections that are kept, health still wants to know whether one can be had.
+  void ProveRegularly() {
+    do {
+      if (Open()) Close("one call per connection");
+    } while (!pool_.line_->AwaitClose(absl::Now() + pool_.options_.proof_interval));
+  }
+
  private:
   // Whether there is something to do; false at the end.
   bool AwaitWork() {
-    if (connection_ != nullptr || (warm_ && !pool_.options_.one_call_per_connection)) {
+    if (connection_ != nullptr || warm_) {
       return !(pool_.line_->closed() && pool_.line_->length() == 0);
     }
     return pool_.line_->AwaitDemand();
-  }
-
-  // Without connections to keep, health still wants to know whether one can be had.
-  void ProveOnce() {
-    while (!pool_.line_->closed()) {
-      if (Open()) return Close("one call per connection");
-    }
   }
 
   bool Open() {
@@ -129,12 +128,18 @@ Pool::Pool(const Options& options, admission::Line* line, observe::Observer* obs
       observer_(observer),
       jit_(options.jit_strategy),
       gate_(Gate::Options(), options.connections_max) {
+  options_.connection.closing = &closing_;
+  const int warm_count = options_.one_call_per_connection ? 0 : options_.connections_warm;
   for (int i = 0; i < options_.connections_max; ++i) {
-    threads_.emplace_back([this, warm = i < options_.connections_warm] { Worker(this, warm).Run(); });
+    threads_.emplace_back([this, warm = i < warm_count] { Worker(this, warm).Run(); });
+  }
+  if (options_.one_call_per_connection) {
+    threads_.emplace_back([this] { Worker(this, /*warm=*/false).ProveRegularly(); });
   }
 }
 
 Pool::~Pool() {
+  closing_ = true;
   gate_.Shut();
   for (std::thread& thread : threads_) thread.join();
 }

@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_POSTGRES_POOL_H_
 #define SLUICE_SERVER_POSTGRES_POOL_H_
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,7 +65,9 @@ class Pool {
   void OnClosed(absl::string_view why, absl::Duration age);
   void OnProven();
 
-  const Options options_;
+  Options options_;
+  // Attempts to connect are given up.
+  std::atomic<bool> closing_{false};
   admission::Line* const line_;
   observe::Observer* const observer_;
   JitPolicy jit_;

@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <pqxx/basic_connection.hxx>
@@ -16,20 +17,24 @@
 namespace sluice::postgres {
 namespace {
 
-// Waits for one step of a connection in progress; false at the deadline.
-bool AwaitStep(PGconn* connection, PostgresPollingStatusType wanted, absl::Time deadline) {
+// Waits for one step of a connection in progress; false at the deadline, or when closing.
+bool AwaitStep(PGconn* connection, PostgresPollingStatusType wanted, absl::Time deadline,
+               const std::atomic<bool>* closing) {
+  constexpr int kLookEveryMs = 100;
   pollfd socket = {PQsocket(connection), static_cast<short>(wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
   for (;;) {
     const absl::Duration left = deadline - absl::Now();
-    if (left <= absl::ZeroDuration()) return false;
-    const int ready = poll(&socket, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
+    if (left <= absl::ZeroDuration() || (closing != nullptr && *closing)) return false;
+    const int left_ms = static_cast<int>(absl::ToInt64Milliseconds(left)) + 1;
+    const int ready = poll(&socket, 1, std::min(left_ms, kLookEveryMs));
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) return false;
   }
 }
 
 // Null if there is no memory; else a connection that may have failed.
-PGconn* Connect(const ConnectionParameters& parameters, absl::Time deadline, bool* timed_out) {
+PGconn* Connect(const ConnectionParameters& parameters, absl::Time deadline, const std::atomic<bool>* closing,
+                bool* timed_out) {
   std::vector<const char*> keywords;
   std::vector<const char*> values;
   for (const auto& [keyword, value] : parameters) {
@@ -44,7 +49,7 @@ PGconn* Connect(const ConnectionParameters& parameters, absl::Time deadline, boo
   PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);
   PostgresPollingStatusType step = PGRES_POLLING_WRITING;
   while (PQstatus(connection) != CONNECTION_BAD && step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
-    if (!AwaitStep(connection, step, deadline)) {
+    if (!AwaitStep(connection, step, deadline, closing)) {
       *timed_out = true;
       break;
     }
@@ -91,8 +96,9 @@ struct Session::Pqxx : pqxx::basic_connection_base<AdoptingPolicy> {
   Pqxx() : pqxx::basic_connection_base<AdoptingPolicy>(std::string()) {}
 };
 
-std::unique_ptr<Session> Session::Open(const ConnectionParameters& parameters, absl::Time deadline, Failure* failure) {
-  PGconn* handle = Connect(parameters, deadline, &failure->timed_out);
+std::unique_ptr<Session> Session::Open(const ConnectionParameters& parameters, absl::Time deadline,
+                                       const std::atomic<bool>* closing, Failure* failure) {
+  PGconn* handle = Connect(parameters, deadline, closing, &failure->timed_out);
   if (handle == nullptr || PQstatus(handle) != CONNECTION_OK) {
     if (failure->timed_out) {
       failure->error.message = "the connection attempt timed out";

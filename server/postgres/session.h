@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_POSTGRES_SESSION_H_
 #define SLUICE_SERVER_POSTGRES_SESSION_H_
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,8 +31,10 @@ class Session {
     bool timed_out = false;
   };
 
-  // Connects without ever blocking past `deadline`. Null on failure, which `failure` tells.
-  static std::unique_ptr<Session> Open(const ConnectionParameters& parameters, absl::Time deadline, Failure* failure);
+  // Connects without ever blocking past `deadline`, nor for long once `closing` is true
+  // (which may be null). Null on failure, which `failure` tells.
+  static std::unique_ptr<Session> Open(const ConnectionParameters& parameters, absl::Time deadline,
+                                       const std::atomic<bool>* closing, Failure* failure);
 
   ~Session();
   Session(const Session&) = delete;

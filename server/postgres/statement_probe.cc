@@ -32,8 +32,8 @@ bool Succeeded(const ResultPtr& result) {
 StatementProbe ProbePreparedStatements(const ConnectionParameters& parameters) {
   const absl::Time deadline = absl::Now() + absl::Seconds(10);
   Session::Failure failure;
-  const std::unique_ptr<Session> owner = Session::Open(parameters, deadline, &failure);
-  const std::unique_ptr<Session> other = Session::Open(parameters, deadline, &failure);
+  const std::unique_ptr<Session> owner = Session::Open(parameters, deadline, nullptr, &failure);
+  const std::unique_ptr<Session> other = Session::Open(parameters, deadline, nullptr, &failure);
   if (owner == nullptr || other == nullptr) return StatementProbe::kUnclear;
   PQsetnonblocking(owner->handle(), 0);
   PQsetnonblocking(other->handle(), 0);

@@ -83,28 +83,27 @@ FlightReport FlyLeg(const Plan& plan, const Leg& leg, Turn* turn) {
     ++turn->cost().attempts;
     report = turn->Fly(flight);
   }
-  if (report.failure.has_value() && turn->cost().flies_again_as_read && !plan.read_only) {
-    // The first flight may have done what this one was kept from, or found already done.
-    report.failure->outcome = v1::OUTCOME_UNKNOWN;
-    if (report.failure->error.sqlstate == "25006") report.failure->is_verdict = false;
-  }
   return report;
 }
 
+// Of a failure in a flight that was flown again as a read: the first flight may have done
+// what this one was kept from, or found already done.
+void AdmitFirstFlight(FlightFailure* failure) {
+  failure->outcome = v1::OUTCOME_UNKNOWN;
+  if (failure->error.sqlstate == "25006") failure->is_verdict = false;
+}
+
 // A leg that failed: its status, and whether the call should have another turn.
-TurnEnd EndOfFailure(const Plan& plan, const Leg& leg, const FlightFailure& failure, Turn* turn) {
-  const size_t index = std::min(leg.first + failure.statement, leg.last - 1);
+TurnEnd EndOfFailure(const Plan& plan, const Leg& leg, FlightFailure failure, Turn* turn) {
+  CallCost& cost = turn->cost();
   TurnEnd end;
+  Rerun rerun = MayRerun(failure, LooksReadOnly(plan, leg));
+  if (rerun == Rerun::kAsReadOnly && cost.reruns++ >= kRerunsMax) rerun = Rerun::kNo;
+  end.again = rerun == Rerun::kNotStarted || rerun == Rerun::kAsReadOnly;
+  if (cost.flies_again_as_read && !plan.read_only) AdmitFirstFlight(&failure);
+  if (rerun == Rerun::kAsReadOnly) cost.flies_again_as_read = true;
+  const size_t index = std::min(leg.first + failure.statement, leg.last - 1);
   end.status = ToStatus(failure, plan.statements[index], *turn, plan.answer_bytes_max);
-  switch (MayRerun(failure, LooksReadOnly(plan, leg))) {
-    case Rerun::kNotStarted: end.again = true; break;
-    case Rerun::kAsReadOnly:
-      end.again = turn->cost().reruns++ < kRerunsMax;
-      turn->cost().flies_again_as_read = end.again;
-      break;
-    case Rerun::kConflict:
-    case Rerun::kNo: break;
-  }
   return end;
 }
 
@@ -199,10 +198,12 @@ TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1:
   return {CheckReplySize(plan, *response, 0)};
 }
 
-void GiveUpRest(const Plan& plan, const absl::Status& status, v1::ExecuteBatchResponse* response) {
-  for (size_t index = response->results_size(); index < plan.statements.size(); ++index) {
+void GiveUpRest(const Plan& plan, const absl::Status& next, const absl::Status& rest,
+                v1::ExecuteBatchResponse* response) {
+  const size_t first = response->results_size();
+  for (size_t index = first; index < plan.statements.size(); ++index) {
     *response->add_results()->mutable_error() =
-        ToRpcStatus(WithMetadata(status, "statementIndex", absl::StrCat(index)));
+        ToRpcStatus(WithMetadata(index == first ? next : rest, "statementIndex", absl::StrCat(index)));
   }
 }
 

@@ -19,9 +19,11 @@ TurnEnd ExecuteAtomic(const Plan& plan, TypeCatalog* types, Turn* turn, v1::Exec
 // Each statement in its own transaction, in order; `response` keeps what is done between
 // turns.
 TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteBatchResponse* response);
-// When such a call gets no further turn: the statements that are left get this error. Those
-// that are done are done, so the call as a whole has not failed.
-void GiveUpRest(const Plan& plan, const absl::Status& status, v1::ExecuteBatchResponse* response);
+// When such a call gets no further turn: the statement whose turn it is gets the error
+// `next`, those behind it `rest`. Those that are done are done, so the call as a whole has
+// not failed.
+void GiveUpRest(const Plan& plan, const absl::Status& next, const absl::Status& rest,
+                v1::ExecuteBatchResponse* response);
 
 // SELECT of the server's time: is it there, and how far away?
 TurnEnd Ping(Turn* turn, v1::PingResponse* response);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/base/error.h"
 #include "server/base/errors.h"
 #include "server/rpc/grpc_status.h"
 
@@ -37,17 +38,28 @@ bool Call::Serve(postgres::Connection& connection) {
   cost_.queue_time += absl::Now() - waiting_since_;
   query::Turn turn(&connection, &token_, facts_.deadline, &cost_);
   const query::TurnEnd end = work_->Run(&turn);
-  if (end.again && !token_.cancelled() && absl::Now() < facts_.deadline) {
+  if (!end.again) {
+    Finish(end.status);
+    return true;
+  }
+  KeepLastTurn(end.status);
+  if (!token_.cancelled() && absl::Now() < facts_.deadline) {
     waiting_since_ = absl::Now();
     return false;
   }
-  Finish(end.again ? work_->GiveUp(end.status) : end.status);
+  Refuse(CancelledStatus());
   return true;
 }
 
-void Call::Refuse(const absl::Status& status) {
+// A turn that may have left something behind is not forgotten for one that never started.
+void Call::KeepLastTurn(const absl::Status& status) {
+  if (last_turn_.ok() || OutcomeOf(status) != v1::OUTCOME_NOT_STARTED) last_turn_ = status;
+}
+
+void Call::Refuse(const absl::Status& refusal) {
   cost_.queue_time += absl::Now() - waiting_since_;
-  Finish(work_->GiveUp(status));
+  const bool left_something = !last_turn_.ok() && OutcomeOf(last_turn_) != v1::OUTCOME_NOT_STARTED;
+  Finish(work_->GiveUp(left_something ? last_turn_ : refusal, refusal));
 }
 
 // gRPC cancels a call at its deadline too.

@@ -24,9 +24,13 @@ class Work {
  public:
   virtual ~Work() = default;
   virtual query::TurnEnd Run(query::Turn* turn) = 0;
-  // The call ends without (another) turn, for this reason. Returns the status of the RPC,
-  // which is OK if the response can tell better what became of it.
-  virtual absl::Status GiveUp(const absl::Status& status) { return status; }
+  // The call ends without (another) turn because of `refusal`. `status` is what became of the
+  // work whose turn it is: the refusal, or the error of its last turn if that may have left
+  // something behind. Returns the status of the RPC, OK if the response tells more.
+  virtual absl::Status GiveUp(const absl::Status& status, const absl::Status& refusal) {
+    (void)refusal;
+    return status;
+  }
   virtual const google::protobuf::Message& response() const = 0;
   // Texts for --echo_sql.
   virtual std::vector<std::string> StatementTexts() const { return {}; }
@@ -59,6 +63,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   void Refuse(const absl::Status& status) override;
 
  private:
+  void KeepLastTurn(const absl::Status& status);
   absl::Status CancelledStatus() const;
   void Finish(const absl::Status& status);
 
@@ -73,6 +78,8 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   // Touched by one thread at a time: whoever has the call as a Waiter.
   query::CallCost cost_;
   absl::Time waiting_since_;
+  // Of the last turn, if the call waits for another.
+  absl::Status last_turn_;
 };
 
 }  // namespace sluice::rpc

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/base/error.h"
 #include "server/base/status_macros.h"
 #include "server/query/execute.h"
 #include "server/rpc/grpc_status.h"
@@ -52,9 +53,10 @@ class BatchWork : public Work {
                          : query::ExecuteAtomic(plan_, &types_, turn, &response_);
   }
 
-  absl::Status GiveUp(const absl::Status& status) override {
-    if (!independent() || response_.results().empty()) return status;
-    query::GiveUpRest(plan_, status, &response_);
+  absl::Status GiveUp(const absl::Status& status, const absl::Status& refusal) override {
+    const bool untouched = response_.results().empty() && OutcomeOf(status) == v1::OUTCOME_NOT_STARTED;
+    if (!independent() || untouched) return status;
+    query::GiveUpRest(plan_, status, refusal, &response_);
     return absl::OkStatus();
   }
 
