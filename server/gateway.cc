@@ -128,11 +128,11 @@ void Gateway::Drain(const std::string& why) {
 
   line_->Close();
   const absl::Time grace_end = absl::Now() + config_.drain_grace;
-  // Calls that wait are served until the grace ends.
-  while (line_->length() > 0 && absl::Now() < grace_end) absl::SleepFor(absl::Milliseconds(10));
+  // Calls are served until the grace ends. Streams that others hold (a health Watch) do not
+  // count: gRPC would wait for them as well.
+  while (service_->calls_in_progress() > 0 && absl::Now() < grace_end) absl::SleepFor(absl::Milliseconds(10));
   line_->RefuseAll(errors::Draining());
-  // Those in flight end too, or are cancelled.
-  server_->Shutdown(grace_end);
+  server_->Shutdown(absl::Now() + absl::Milliseconds(100));
   pool_.reset();
   observer_.Record(observe::GatewayStopped{});
 }

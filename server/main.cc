@@ -95,7 +95,10 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "sluiced: %s\n", std::string(gateway.status().message()).c_str());
     return kExitUnavailable;
   }
-  (*gateway)->Drain(AwaitEnd(signals, gateway->get()));
+  const std::string why = AwaitEnd(signals, gateway->get());
+  // A second one ends the process at once.
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  (*gateway)->Drain(why);
   return 0;
 }
 

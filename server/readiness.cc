@@ -47,7 +47,8 @@ void Readiness::Watch() {
 
 bool Readiness::IsReady(absl::Time now) const {
   const postgres::Pool::Health health = pool_.health();
-  return health.last_failure.empty() && now - health.proven_at < kProofTooOld;
+  // A busy connection proves nothing until its call ends, which it does by its deadline.
+  return health.last_failure.empty() && (health.busy > 0 || now - health.proven_at < kProofTooOld);
 }
 
 }  // namespace sluice

@@ -81,6 +81,7 @@ TEST_F(ConfigTest, AnotherAddressThanLoopbackNeedsTlsAndCallers) {
   EXPECT_FALSE(Make({"--listen=[::]:7432", "--tls_cert=c", "--tls_key=k"}).has_value());
   EXPECT_FALSE(Make({"--listen=10.0.0.1:7432", "--callers_file=f"}).has_value());
   EXPECT_TRUE(Make({"--listen=0.0.0.0:7432", "--tls_cert=c", "--tls_key=k", "--callers_file=f"}).has_value());
+  EXPECT_FALSE(Make({"--listen=127.0.0.1.example.com:7432"}).has_value());
   EXPECT_TRUE(Make({"--listen=0.0.0.0:7432", "--insecure"}).has_value());
   for (const char* local : {"127.0.0.1:0", "localhost:1", "[::1]:1", "unix:/tmp/x"}) {
     EXPECT_TRUE(Make({std::string("--listen=") + local}).has_value()) << local;
@@ -119,7 +120,8 @@ TEST(DatabaseUrlTest, TakesSocketsIpv6AndSeveralHosts) {
 
 TEST(DatabaseUrlTest, NeverQuotesTheUrlInAnError) {
   for (const char* bad : {"secret", "http://u:secret@h/d", "postgres://u:secret%@h/d", "postgres://u:secret@h:port/d",
-                          "postgres://u:secret@h/d?nonsense=secret", "postgres://u:secret@h/d?sslmode=maybe"}) {
+                          "postgres://u:secret@h/d?nonsense=secret", "postgres://u:secret@h/d?sslmode=maybe",
+                          "postgres://u:123?secret@h/d", "postgres://u:secret@[::1/d"}) {
     absl::StatusOr<DatabaseUrl> url = ParseDatabaseUrl(bad);
     ASSERT_FALSE(url.ok()) << bad;
     EXPECT_FALSE(absl::StrContains(url.status().message(), "secret")) << url.status();

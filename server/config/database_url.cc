@@ -102,7 +102,9 @@ absl::Status ParseAddress(absl::string_view authority, DatabaseUrl* url) {
     const size_t colon = address.rfind(':');
     const bool has_port = colon != absl::string_view::npos && (bracket == absl::string_view::npos || colon > bracket);
     absl::string_view host = address.substr(0, has_port ? colon : address.size());
-    if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+    if (absl::ConsumePrefix(&host, "[") && !absl::ConsumeSuffix(&host, "]")) {
+      return absl::InvalidArgumentError("its IPv6 address has no closing bracket");
+    }
     ASSIGN_OR_RETURN(std::string decoded, PercentDecoded(host, "host"));
     hosts.push_back(std::move(decoded));
     const absl::string_view port = has_port ? address.substr(colon + 1) : "";
@@ -140,7 +142,10 @@ absl::Status ParseOption(absl::string_view pair, DatabaseUrl* url) {
     return absl::OkStatus();
   }
   if (!LibpqOptions().contains(name)) {
-    return absl::InvalidArgumentError(absl::StrCat("its option ", name, " is known to no driver"));
+    // Quoted only if it looks like one: behind a ? in a password it is half of the password.
+    const bool is_name = name.size() < 30 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
+    return absl::InvalidArgumentError(absl::StrCat("its option ", is_name ? name : "(not shown)",
+                                                   " is known to no driver; a ? in a password is written %3F"));
   }
   url->parameters[name] = value;
   return absl::OkStatus();

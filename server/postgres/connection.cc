@@ -2,8 +2,10 @@
 
 #include <libpq-fe.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -74,6 +76,10 @@ std::unique_ptr<Connection> Connection::Open(const Options& options, JitPolicy* 
   Session::Failure session_failure;
   std::unique_ptr<Session> session = Session::Open(parameters, deadline, options.closing, &session_failure);
   if (session == nullptr) {
+    if (jit->wants_startup_option() &&
+        absl::StrContains(session_failure.error.message, "unsupported startup parameter")) {
+      jit->OnStartupOptionRefused();
+    }
     failure->error = session_failure.error;
     failure->fate = FateOfConnect(session_failure.error);
     return nullptr;
@@ -166,15 +172,17 @@ FlightReport Connection::Fly(const Flight& flight) {
 
   const Message message = Compose(flight);
   report.round_trips = 1;
-  if (!Send(message.text, flight.deadline + room + cancel_wait_)) {
-    // An incomplete message is never run.
+  if (const Sent sent = Send(message.text, flight.deadline + room + cancel_wait_); sent != Sent::kWhole) {
     lost_ = true;
     report.failure = NotStarted(CutShort::kNo, report);
+    // An incomplete message is never run; but was it incomplete?
+    if (sent == Sent::kUnclear) report.failure->outcome = v1::OUTCOME_UNKNOWN;
     notices_ = nullptr;
     return report;
   }
 
   Reception::Limits limits;
+  limits.deadline = flight.deadline;
   limits.cancel_at = flight.deadline + room;
   limits.cancel_wait = cancel_wait_;
   limits.answer_bytes_max = flight.answer_bytes_max;
@@ -198,23 +206,46 @@ FlightReport Connection::Fly(const Flight& flight) {
   } else {
     failure.error.message = reception.gave_up() ? "no answer came in time" : "the answer ended early";
   }
-  const Fate fate = reception.gave_up() || copying_ ? Fate::kUnknown : FateOfSent(failure.error, lost_);
+  const Fate fate = FateOf(reception, message);
   failure.outcome = OutcomeOf(fate, flight.may_commit_midway);
   failure.is_verdict = fate == Fate::kFailed;
-  failure.statement = report.results.size();
-  if (failure.error.position > 0 && failure.statement < message.begins.size()) {
-    failure.position = failure.error.position - CharacterPosition(message.text, message.begins[failure.statement]) + 1;
-  }
-  // A cancel that did its work on PostgreSQL itself is over; behind a pooler it may still
-  // be on its way, and hit whoever has the backend then.
-  const bool cancel_is_over = failure.error.sqlstate == "57014" && !facts_.behind_pooler;
-  cancel_may_still_arrive_ = reception.cancel_sent() && !cancel_is_over;
-  if (RefusesSetBesideStatements(failure.error)) {
+  failure.will_not_pass = fate == Fate::kMisconfigured || fate == Fate::kBadCredentials;
+  LocateError(message, report.results.size(), &failure);
+  // Even if the statement ended by a cancel: another one's (statement_timeout, an operator)
+  // may have been faster, and ours would hit the next call, or with a pooler anybody's.
+  cancel_may_still_arrive_ = reception.cancel_sent();
+  report.failure = std::move(failure);
+  return report;
+}
+
+// What became of a message that was sent and did not come to its end.
+Fate Connection::FateOf(const Reception& reception, const Message& message) {
+  // Without an error, too few results: PostgreSQL read the statements as fewer than we did.
+  if (reception.gave_up() || copying_ || !reception.error().has_value()) return Fate::kUnknown;
+  SentMessage sent;
+  sent.connection_lost = lost_;
+  sent.behind_pooler = facts_.behind_pooler;
+  sent.backend_answered = reception.completed() > 0 || message.prelude_statements == 0;
+  const Fate fate = FateOfSent(*reception.error(), sent);
+  if (fate == Fate::kNotRun && RefusesSetBesideStatements(*reception.error())) {
+    // Refused again without the JIT prefix: what was asked for (READ ONLY) needs a SET too.
+    if (!jit_->may_set_beside_statements()) return Fate::kMisconfigured;
     jit_->OnSetRefused();
     jit_refused_ = true;
   }
-  report.failure = std::move(failure);
-  return report;
+  return fate;
+}
+
+// Which statement an error is about, and where in it. PostgreSQL parses the whole message
+// before it runs the first statement, so a syntax error comes before any result.
+void Connection::LocateError(const Message& message, size_t completed, FlightFailure* failure) {
+  failure->statement = completed;
+  if (failure->error.position <= 0) return;
+  const size_t byte = ByteOfCharacter(message.text, failure->error.position);
+  const auto behind = std::upper_bound(message.begins.begin(), message.begins.end(), byte);
+  if (behind == message.begins.begin()) return;
+  failure->statement = static_cast<size_t>(behind - message.begins.begin()) - 1;
+  failure->position = failure->error.position - CharacterPosition(message.text, message.begins[failure->statement]) + 1;
 }
 
 FlightFailure Connection::NotStarted(CutShort cut_short, const FlightReport& report) const {
@@ -240,7 +271,8 @@ Connection::Message Connection::Compose(const Flight& flight) const {
     message.prelude_statements = fixed_prelude_statements_ + (transaction.empty() ? 0 : 1);
     if (flight.deadline != absl::InfiniteFuture() && jit_->may_set_beside_statements()) {
       const int64_t left = absl::ToInt64Milliseconds(flight.deadline - absl::Now());
-      absl::StrAppend(&message.text, "SET LOCAL statement_timeout = ", std::max<int64_t>(left, 1), ";");
+      constexpr int64_t kTimeoutMax = std::numeric_limits<int32_t>::max();
+      absl::StrAppend(&message.text, "SET LOCAL statement_timeout = ", std::clamp<int64_t>(left, 1, kTimeoutMax), ";");
       ++message.prelude_statements;
     }
   }
@@ -272,17 +304,27 @@ bool Connection::IsAlive() {
   return false;
 }
 
-// False if the message did not leave as a whole.
-bool Connection::Send(const std::string& message, absl::Time give_up) {
+Connection::Sent Connection::Send(const std::string& message, absl::Time give_up) {
   PGconn* handle = session_->handle();
-  if (PQsendQuery(handle, message.c_str()) == 0) return false;
+  if (PQsendQuery(handle, message.c_str()) == 0) return GiveUpSending(Sent::kNotWhole);
   for (;;) {
     const int flushed = PQflush(handle);
-    if (flushed == 0) return true;
-    if (flushed < 0 || absl::Now() >= give_up) return false;
+    if (flushed == 0) return Sent::kWhole;
+    if (flushed < 0) return GiveUpSending(Sent::kUnclear);
+    // Some of it is still here, so it is not whole there.
+    if (absl::Now() >= give_up) return GiveUpSending(Sent::kNotWhole);
     pollfd socket = {PQsocket(handle), POLLIN | POLLOUT, 0};
-    if (poll(&socket, 1, 100) > 0 && (socket.revents & POLLIN) != 0 && PQconsumeInput(handle) == 0) return false;
+    if (poll(&socket, 1, 100) > 0 && (socket.revents & POLLIN) != 0 && PQconsumeInput(handle) == 0) {
+      return GiveUpSending(Sent::kUnclear);
+    }
   }
+}
+
+// Closing a connection flushes what libpq still has of the message, which would then be
+// whole after all: not through a socket that is shut down.
+Connection::Sent Connection::GiveUpSending(Sent sent) {
+  if (PQsocket(session_->handle()) >= 0) shutdown(PQsocket(session_->handle()), SHUT_RDWR);
+  return sent;
 }
 
 SessionState Connection::state() const {

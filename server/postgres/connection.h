@@ -17,6 +17,8 @@
 
 namespace sluice::postgres {
 
+class Reception;
+
 // Where the session stands between flights.
 enum class SessionState { kIdle, kBusy, kInTransaction, kCopying, kLost };
 
@@ -91,7 +93,12 @@ class Connection {
   void ComposeFixedPrelude();
   Message Compose(const Flight& flight) const;
   bool IsAlive();
-  bool Send(const std::string& message, absl::Time give_up);
+  // Whether a message left as a whole.
+  enum class Sent { kWhole, kNotWhole, kUnclear };
+  Sent Send(const std::string& message, absl::Time give_up);
+  Sent GiveUpSending(Sent sent);
+  Fate FateOf(const Reception& reception, const Message& message);
+  static void LocateError(const Message& message, size_t completed, FlightFailure* failure);
   FlightFailure NotStarted(CutShort cut_short, const FlightReport& report) const;
 
   // In destruction order: the session goes first.

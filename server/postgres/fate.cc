@@ -169,12 +169,14 @@ const KnownError* Find(const ServerError& error) {
 
 absl::Span<const KnownError> KnownErrors() { return kKnownErrors; }
 
-Fate FateOfSent(const ServerError& error, bool connection_lost) {
+Fate FateOfSent(const ServerError& error, const SentMessage& sent) {
   const KnownError* row = Find(error);
+  const bool may_be_poolers = sent.behind_pooler && (error.severity == "FATAL" || !sent.backend_answered);
+  if (row != nullptr && row->speaker != Speaker::kPostgres && !may_be_poolers) row = nullptr;
   // A running statement may raise any of PostgreSQL's codes by itself (RAISE ... USING
   // ERRCODE) and live on: only a session that broke was cut off.
   if (row == nullptr || row->speaker == Speaker::kPostgres) {
-    if (!connection_lost) return Fate::kFailed;
+    if (!sent.connection_lost) return Fate::kFailed;
     // An ERROR is final: the whole message is one transaction, and it did not commit.
     if (!error.sqlstate.empty() && error.severity == "ERROR") return Fate::kFailed;
     return row == nullptr ? Fate::kUnknown : row->fate;

@@ -32,12 +32,22 @@ struct KnownError {
 // All rows, in the order in which they are tried.
 absl::Span<const KnownError> KnownErrors();
 
-// What became of a message that was sent and whose *first* error was this one.
-// `connection_lost`: the session did not come back to idle afterwards.
+// What is known of a message that was sent.
+struct SentMessage {
+  // The session did not come back to idle afterwards.
+  bool connection_lost = false;
+  bool behind_pooler = false;
+  // A result came before the error, or may have (a message without a prelude): then an
+  // ERROR is a statement's, which may say whatever a function lets it say.
+  bool backend_answered = true;
+};
+
+// What became of a message that was sent and whose *first* error was this one. A pooler's
+// text counts only if there is a pooler, and if no statement can have raised it.
 //
 // SQLSTATE alone does not tell: PgBouncer says 08P01 for everything, Supavisor XX000,
 // PgCat and PgDog 58000. What no row knows is kUnknown if the session broke, else kFailed.
-Fate FateOfSent(const ServerError& error, bool connection_lost);
+Fate FateOfSent(const ServerError& error, const SentMessage& sent);
 
 // What a failed connect means; nothing has run in any case, so never kUnknown or kFailed.
 Fate FateOfConnect(const ServerError& error);

@@ -19,6 +19,19 @@ ServerError Error(absl::string_view severity, absl::string_view sqlstate, absl::
   return error;
 }
 
+SentMessage Broken() {
+  SentMessage sent;
+  sent.connection_lost = true;
+  sent.behind_pooler = true;
+  return sent;
+}
+
+SentMessage Alive() {
+  SentMessage sent;
+  sent.behind_pooler = true;
+  return sent;
+}
+
 std::string NameOf(const testing::TestParamInfo<KnownError>& info) {
   std::string name = absl::StrCat(info.index, "_", info.param.sqlstate, "_");
   for (const char c : info.param.text) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
@@ -35,7 +48,7 @@ class KnownErrorTest : public testing::TestWithParam<KnownError> {};
 
 // Each row is reached by its own text: no row before it takes it away.
 TEST_P(KnownErrorTest, DecidesTheFateOfAMessageThatWasSent) {
-  EXPECT_EQ(FateOfSent(AsSaid(GetParam()), /*connection_lost=*/true), GetParam().fate);
+  EXPECT_EQ(FateOfSent(AsSaid(GetParam()), Broken()), GetParam().fate);
 }
 
 TEST_P(KnownErrorTest, NothingHasRunBeforeTheLogin) {
@@ -51,26 +64,40 @@ INSTANTIATE_TEST_SUITE_P(Catalogue, KnownErrorTest, testing::ValuesIn(KnownError
                          NameOf);
 
 TEST(FateTest, WhatNobodyKnowsIsUnknownIfTheSessionBroke) {
-  EXPECT_EQ(FateOfSent(Error("FATAL", "08P01", "a text of tomorrow"), true), Fate::kUnknown);
-  EXPECT_EQ(FateOfSent(Error("", "", "server closed the connection unexpectedly"), true), Fate::kUnknown);
+  EXPECT_EQ(FateOfSent(Error("FATAL", "08P01", "a text of tomorrow"), Broken()), Fate::kUnknown);
+  EXPECT_EQ(FateOfSent(Error("", "", "server closed the connection unexpectedly"), Broken()), Fate::kUnknown);
 }
 
 TEST(FateTest, AnErrorOfPostgresIsItsVerdict) {
-  EXPECT_EQ(FateOfSent(Error("ERROR", "23505", "duplicate key"), false), Fate::kFailed);
+  EXPECT_EQ(FateOfSent(Error("ERROR", "23505", "duplicate key"), Alive()), Fate::kFailed);
   // It is final also when the session breaks behind it: nothing was committed.
-  EXPECT_EQ(FateOfSent(Error("ERROR", "23505", "duplicate key"), true), Fate::kFailed);
+  EXPECT_EQ(FateOfSent(Error("ERROR", "23505", "duplicate key"), Broken()), Fate::kFailed);
   // A function may raise any code of PostgreSQL's by itself, and the session lives on.
-  EXPECT_EQ(FateOfSent(Error("ERROR", "57P01", "raised by a function"), false), Fate::kFailed);
+  EXPECT_EQ(FateOfSent(Error("ERROR", "57P01", "raised by a function"), Alive()), Fate::kFailed);
 }
 
 TEST(FateTest, PgCatsFatalDoesNotCloseTheSession) {
-  EXPECT_EQ(FateOfSent(Error("FATAL", "58000", "could not get connection from the pool - AllServersDown"), false),
+  EXPECT_EQ(FateOfSent(Error("FATAL", "58000", "could not get connection from the pool - AllServersDown"), Alive()),
             Fate::kNotRun);
 }
 
+// RAISE ... USING ERRCODE can say anything: a statement that committed midway and then says
+// what PgDog says would be run again and again.
+TEST(FateTest, AStatementCanNotSpeakForAPooler) {
+  const ServerError forged = Error("ERROR", "58000", "checkout timeout");
+  EXPECT_EQ(FateOfSent(forged, Alive()), Fate::kFailed);
+  SentMessage direct = Broken();
+  direct.behind_pooler = false;
+  EXPECT_NE(FateOfSent(Error("FATAL", "58000", "checkout timeout"), direct), Fate::kNotRun);
+  // Before the prelude's own results it can only be the pooler.
+  SentMessage unanswered = Alive();
+  unanswered.backend_answered = false;
+  EXPECT_EQ(FateOfSent(forged, unanswered), Fate::kNotRun);
+}
+
 TEST(FateTest, AnUnderscoreDecides) {
-  EXPECT_EQ(FateOfSent(Error("FATAL", "08P01", "query_timeout"), true), Fate::kNotRun);
-  EXPECT_EQ(FateOfSent(Error("FATAL", "08P01", "query timeout"), true), Fate::kUnknown);
+  EXPECT_EQ(FateOfSent(Error("FATAL", "08P01", "query_timeout"), Broken()), Fate::kNotRun);
+  EXPECT_EQ(FateOfSent(Error("FATAL", "08P01", "query timeout"), Broken()), Fate::kUnknown);
 }
 
 TEST(FateTest, TlsThatFailsIsNoWeather) {

@@ -53,6 +53,8 @@ struct FlightFailure {
   CutShort cut_short = CutShort::kNo;
   // PostgreSQL itself judged the statement, rather than that the way to it broke.
   bool is_verdict = false;
+  // Nothing ran, and nothing will until somebody changes a setting.
+  bool will_not_pass = false;
 };
 
 // What came back.

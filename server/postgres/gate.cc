@@ -72,6 +72,11 @@ void Gate::Closed() {
   changed_.NotifyAll();
 }
 
+void Gate::Refused() {
+  MutexLock lock(&mu_);
+  open_again_at_ = std::max(open_again_at_, absl::Now() + options_.backoff_min);
+}
+
 void Gate::Shut() {
   {
     MutexLock lock(&mu_);

@@ -35,6 +35,8 @@ class Gate {
   // Returns how long everybody stays away now.
   absl::Duration Failed(Fate fate, bool too_many_connections);
   void Closed();
+  // A session was opened, but could not run anything: everybody stays away for a moment.
+  void Refused();
 
   // Lets all go that wait in Enter.
   void Shut();

@@ -86,6 +86,16 @@ TEST(GateTest, LivesWithWhatAFullPoolerGives) {
   EXPECT_TRUE(third.Entered());
 }
 
+// A pooler that lets everybody in and runs nothing would else be asked in a busy loop.
+TEST(GateTest, AfterARefusedRunEverybodyStaysAwayForAMoment) {
+  Gate gate(Patient(), 15);
+  ASSERT_TRUE(gate.Enter());
+  gate.Opened();
+  gate.Refused();
+  Entrance next(&gate);
+  EXPECT_TRUE(next.Waits());
+}
+
 TEST(GateTest, ShutItLetsAllGo) {
   Gate gate(Patient(), 1);
   ASSERT_TRUE(gate.Enter());

@@ -44,6 +44,8 @@ class JitPolicy {
   bool may_set_beside_statements() const { return !set_refused_; }
 
   void OnSetRefused() { set_refused_ = true; }
+  // The other side takes no startup option either: back to the prefix.
+  void OnStartupOptionRefused() { set_refused_ = false; }
 
   // Whether a session with this finding has JIT off, or will have with its prefix. The
   // error says what to do.

@@ -79,13 +79,18 @@ class Pool::Worker {
     } else {
       // A call that did not come to an end goes back only after this connection is judged:
       // its next try needs another one.
+      ++pool_.busy_;
       const bool done = call->Serve(*connection_);
+      --pool_.busy_;
       idle_since_ = absl::Now();
       Judge();
       if (done) return;
       // A pooler that has no server for us may say so and keep the session (PgCat): without
       // a new handshake, and its limits, this would be a busy loop.
-      if (connection_ != nullptr) Close("it could not run a call");
+      if (connection_ != nullptr) {
+        pool_.gate_.Refused();
+        Close("it could not run a call");
+      }
       pool_.line_->Rejoin(std::move(call));
     }
   }
@@ -133,7 +138,7 @@ Pool::Pool(const Options& options, admission::Line* line, observe::Observer* obs
   for (int i = 0; i < options_.connections_max; ++i) {
     threads_.emplace_back([this, warm = i < warm_count] { Worker(this, warm).Run(); });
   }
-  if (options_.one_call_per_connection) {
+  if (warm_count == 0) {
     threads_.emplace_back([this] { Worker(this, /*warm=*/false).ProveRegularly(); });
   }
 }
@@ -162,8 +167,9 @@ void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry
   bool none_open = false;
   {
     MutexLock lock(&mu_);
-    health_.last_failure = failure.error.message;
     none_open = health_.open == 0;
+    // A connection more that can not be had is no illness.
+    if (none_open) health_.last_failure = failure.error.message;
   }
   observer_->Record(observe::ConnectionFailed{failure.error.sqlstate, failure.error.message, retry_in});
   if (!none_open) return;
@@ -185,11 +191,14 @@ void Pool::OnClosed(absl::string_view why, absl::Duration age) {
 void Pool::OnProven() {
   MutexLock lock(&mu_);
   health_.proven_at = absl::Now();
+  health_.last_failure.clear();
 }
 
 Pool::Health Pool::health() const {
   MutexLock lock(&mu_);
-  return health_;
+  Health health = health_;
+  health.busy = busy_;
+  return health;
 }
 
 std::optional<ServerFacts> Pool::server_facts() const {

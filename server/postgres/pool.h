@@ -51,6 +51,9 @@ class Pool {
     // When a connection last proved that the database answers.
     absl::Time proven_at = absl::InfinitePast();
     int open = 0;
+    // Connections that serve a call now.
+    int busy = 0;
+    // Why there is no connection at all; empty if there is one.
     std::string last_failure;
   };
   Health health() const;
@@ -74,6 +77,7 @@ class Pool {
   Canceller canceller_;
   Gate gate_;
 
+  std::atomic<int> busy_{0};
   mutable Mutex mu_;
   Health health_ ABSL_GUARDED_BY(mu_);
   std::optional<ServerFacts> server_facts_ ABSL_GUARDED_BY(mu_);

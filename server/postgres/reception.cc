@@ -1,9 +1,12 @@
 #include "server/postgres/reception.h"
 
 #include <libpq-fe.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,6 +24,14 @@ bool HasDecryptedInput(PGconn* connection) {
   return ssl != nullptr && SSL_pending(ssl) > 0;
 }
 
+// All that the kernel has received on a TCP connection; nullopt on another socket.
+std::optional<int64_t> TcpBytesReceived(int socket) {
+  tcp_info info = {};
+  socklen_t size = sizeof(info);
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  return static_cast<int64_t>(info.tcpi_bytes_received);
+}
+
 int MillisecondsUntil(absl::Time time) {
   if (time == absl::InfiniteFuture()) return -1;
   const absl::Duration left = time - absl::Now();
@@ -31,6 +42,7 @@ int MillisecondsUntil(absl::Time time) {
 }  // namespace
 
 void Reception::Read(size_t prelude_statements, FlightReport* report) {
+  bytes_before_ = TcpBytesReceived(PQsocket(connection_)).value_or(0);
   while (AwaitResult()) {
     PGresult* result = PQgetResult(connection_);
     if (result == nullptr) return;
@@ -45,7 +57,7 @@ void Reception::Read(size_t prelude_statements, FlightReport* report) {
 bool Reception::AwaitResult() {
   while (PQisBusy(connection_)) {
     if (!AwaitInput()) return false;
-    CountInput();
+    if (IsTooMuch()) Cut(CutShort::kBySize);
     // On failure PQisBusy is false next, and PQgetResult has the error.
     PQconsumeInput(connection_);
   }
@@ -58,13 +70,15 @@ bool Reception::AwaitInput() {
     const absl::Time now = absl::Now();
     if (now >= give_up_at_) return false;
     if (cut_short_ == CutShort::kNo) {
-      if (interrupt_->raised()) Cut(CutShort::kByCaller);
+      // gRPC cancels a call at its deadline too, when statement_timeout is about to end it.
+      if (interrupt_->raised() && now < limits_.deadline) Cut(CutShort::kByCaller);
       if (now >= limits_.cancel_at) Cut(CutShort::kByDeadline);
     }
     const bool running = cut_short_ == CutShort::kNo;
+    const bool interruptible = running && !interrupt_->raised();
     // A large message may still be on its way out while an answer comes in.
     pollfd waits[2] = {{PQsocket(connection_), POLLIN, 0}, {interrupt_->file_descriptor(), POLLIN, 0}};
-    const int ready = poll(waits, running ? 2 : 1, MillisecondsUntil(running ? limits_.cancel_at : give_up_at_));
+    const int ready = poll(waits, interruptible ? 2 : 1, MillisecondsUntil(running ? limits_.cancel_at : give_up_at_));
     if (ready < 0 && errno != EINTR) return true;
     if (ready > 0 && waits[0].revents != 0) return true;
   }
@@ -77,12 +91,16 @@ void Reception::Cut(CutShort why) {
   give_up_at_ = absl::Now() + limits_.cancel_wait;
 }
 
-// libpq reads on until the whole result is in memory, and tells nobody how much that is:
-// what the socket holds before each read is a good count.
-void Reception::CountInput() {
+// libpq reads on until the whole result is in memory, and tells nobody how much that is.
+// The kernel does, exactly for TCP; a unix socket tells what waits to be read.
+bool Reception::IsTooMuch() { return BytesReceived() > limits_.answer_bytes_max; }
+
+int64_t Reception::BytesReceived() {
+  const int socket = PQsocket(connection_);
+  if (const std::optional<int64_t> received = TcpBytesReceived(socket)) return *received - bytes_before_;
   int available = 0;
-  if (ioctl(PQsocket(connection_), FIONREAD, &available) == 0) bytes_received_ += available;
-  if (bytes_received_ > limits_.answer_bytes_max) Cut(CutShort::kBySize);
+  if (ioctl(socket, FIONREAD, &available) == 0) bytes_received_ += available;
+  return bytes_received_;
 }
 
 void Reception::Take(pg_result* raw, size_t prelude_statements, FlightReport* report) {

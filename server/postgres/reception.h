@@ -20,7 +20,8 @@ namespace sluice::postgres {
 class Reception {
  public:
   struct Limits {
-    absl::Time cancel_at;        // the deadline, with a little room for statement_timeout
+    absl::Time deadline;
+    absl::Time cancel_at;        // the same, with a little room for statement_timeout
     absl::Duration cancel_wait;  // from a cancel to giving up
     int64_t answer_bytes_max;
   };
@@ -43,7 +44,8 @@ class Reception {
   bool AwaitResult();
   bool AwaitInput();
   void Cut(CutShort why);
-  void CountInput();
+  int64_t BytesReceived();
+  bool IsTooMuch();
   void Take(pg_result* result, size_t prelude_statements, FlightReport* report);
 
   pg_conn* const connection_;
@@ -52,8 +54,9 @@ class Reception {
   const Limits limits_;
 
   std::optional<ServerError> error_;
-  size_t completed_ = 0;  // the prelude's included
-  int64_t bytes_received_ = 0;
+  size_t completed_ = 0;        // the prelude's included
+  int64_t bytes_received_ = 0;  // of a unix socket, summed up
+  int64_t bytes_before_ = 0;    // of a TCP connection, before this answer
   CutShort cut_short_ = CutShort::kNo;
   absl::Time give_up_at_ = absl::InfiniteFuture();
   bool cancel_sent_ = false;

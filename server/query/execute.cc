@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -56,8 +55,7 @@ Flight FlightFor(const Plan& plan, const Leg& leg, bool force_read_only) {
 bool NeedsToFlyAlone(const FlightFailure& failure, const Flight& flight) {
   const bool plain = flight.statements.size() == 1 && !flight.read_only && !flight.deferrable &&
                      flight.isolation == postgres::Isolation::kDefault;
-  return plain && !flight.alone && failure.outcome == v1::OUTCOME_ROLLED_BACK && failure.error.sqlstate == "25001" &&
-         absl::StrContains(failure.error.message, "cannot run inside a transaction block");
+  return plain && !flight.alone && failure.outcome == v1::OUTCOME_ROLLED_BACK && failure.error.sqlstate == "25001";
 }
 
 absl::Status CheckStrings(const Plan& plan, const Leg& leg, const Turn& turn) {
@@ -135,6 +133,18 @@ absl::Status CheckReplySize(const Plan& plan, const Response& response, int64_t 
   return errors::ResponseTooLarge("bytes", plan.reply_bytes_max, rows, v1::OUTCOME_COMMITTED);
 }
 
+// Whether one more result fits into the reply, whose size is kept in `bytes`. The statement
+// is done; its error says so, and the others keep their results.
+absl::Status CheckRoom(const Plan& plan, const v1::BatchResult& outcome, int64_t* bytes) {
+  const int64_t with_this = *bytes + static_cast<int64_t>(outcome.ByteSizeLong());
+  if (with_this > plan.reply_bytes_max) {
+    return errors::ResponseTooLarge("bytes", plan.reply_bytes_max, outcome.result().rows().row_count(),
+                                    v1::OUTCOME_COMMITTED);
+  }
+  *bytes = with_this;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 TurnEnd Execute(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteResponse* response) {
@@ -174,6 +184,7 @@ TurnEnd ExecuteAtomic(const Plan& plan, TypeCatalog* types, Turn* turn, v1::Exec
 }
 
 TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteBatchResponse* response) {
+  int64_t bytes = static_cast<int64_t>(response->ByteSizeLong());
   while (static_cast<size_t>(response->results_size()) < plan.statements.size()) {
     const size_t index = response->results_size();
     const Leg leg = {index, index + 1};
@@ -190,12 +201,14 @@ TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1:
         AddNotices(report, outcome.mutable_result());
       }
     }
+    if (status.ok()) status = CheckRoom(plan, outcome, &bytes);
     if (!status.ok()) *outcome.mutable_error() = ToRpcStatus(status);
     *response->add_results() = std::move(outcome);
     turn->cost().flies_again_as_read = false;
+    turn->cost().reruns = 0;
   }
   *response->mutable_info() = turn->Info();
-  return {CheckReplySize(plan, *response, 0)};
+  return {absl::OkStatus()};
 }
 
 void GiveUpRest(const Plan& plan, const absl::Status& next, const absl::Status& rest,

@@ -1,6 +1,6 @@
 #include "server/query/outcome.h"
 
-#include "absl/strings/match.h"
+#include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/postgres/sqlstate.h"
 
@@ -10,8 +10,10 @@ namespace {
 using postgres::CutShort;
 using postgres::FlightFailure;
 
-bool IsStatementTimeout(const FlightFailure& failure) {
-  return failure.error.sqlstate == "57014" && absl::StrContains(failure.error.message, "statement timeout");
+// By the time rather than by PostgreSQL's text, which may be in any language. A little before
+// the deadline, since statement_timeout is in whole milliseconds.
+bool IsStatementTimeout(const FlightFailure& failure, const Turn& turn) {
+  return failure.error.sqlstate == "57014" && absl::Now() >= turn.deadline() - absl::Milliseconds(2);
 }
 
 // Whether the failure is the effect of our own cancel, and no verdict that came before it.
@@ -31,11 +33,14 @@ absl::Status ToStatus(const FlightFailure& failure, const PlannedStatement& stat
       case CutShort::kNo: break;
     }
   }
-  if (IsStatementTimeout(failure)) return errors::DeadlineExceeded(failure.outcome, turn.limit());
+  if (IsStatementTimeout(failure, turn)) return errors::DeadlineExceeded(failure.outcome, turn.limit());
   if (failure.error.sqlstate.empty()) {
     // libpq's or our own word for a broken connection.
-    if (failure.outcome == v1::OUTCOME_UNKNOWN) return errors::OutcomeUnknown(failure.error.message);
+    if (failure.outcome != v1::OUTCOME_NOT_STARTED) return errors::OutcomeUnknown(failure.error.message);
     return errors::BackendUnreachable(failure.error.message, absl::Milliseconds(100));
+  }
+  if (failure.will_not_pass && failure.outcome == v1::OUTCOME_NOT_STARTED) {
+    return errors::BackendUnreachable(failure.error.message, absl::Seconds(5));
   }
   const int position =
       failure.position > 0 ? statement.bound.CallerPosition(*statement.caller_text, failure.position) : 0;
@@ -43,7 +48,7 @@ absl::Status ToStatus(const FlightFailure& failure, const PlannedStatement& stat
 }
 
 Rerun MayRerun(const FlightFailure& failure, bool looks_read_only) {
-  if (failure.cut_short != CutShort::kNo) return Rerun::kNo;
+  if (failure.cut_short != CutShort::kNo || failure.will_not_pass) return Rerun::kNo;
   switch (failure.outcome) {
     case v1::OUTCOME_NOT_STARTED: return Rerun::kNotStarted;
     case v1::OUTCOME_ROLLED_BACK:

@@ -43,11 +43,11 @@ absl::StatusOr<Plan> PlanFrame(const v1::CallOptions& options, const v1::Transac
 absl::Status AddStatement(const v1::Statement& statement, bool shares_transaction, const auth::Caller& caller,
                           const Limits& limits, Plan* plan) {
   ASSIGN_OR_RETURN(codec::BoundStatement bound, codec::Bind(statement, limits.bind));
+  // READ ONLY stops no COPY TO PROGRAM, LOCK or NOTIFY.
+  if (!caller.may.sql && !bound.facts.is_query) return errors::StatementNotAllowed(caller.name, "sql");
   const bool in_transaction =
       shares_transaction || plan->read_only || plan->deferrable || plan->isolation != postgres::Isolation::kDefault;
   if (!bound.facts.may_share_transaction && in_transaction) {
-    // What can not run in a READ ONLY transaction can not be held to reading.
-    if (!caller.may.sql) return errors::StatementNotAllowed(caller.name, "sql");
     return errors::NotInTransaction(bound.facts.keyword);
   }
   plan->statements.push_back({std::move(bound), &statement.sql()});

@@ -42,6 +42,7 @@ class Turn {
   const postgres::ServerFacts& server() const { return connection_.facts(); }
   // Whether a server with standard_conforming_strings = off would read strings differently.
   bool strings_conform() const { return connection_.strings_conform(); }
+  absl::Time deadline() const { return deadline_; }
   // The time that the whole call has.
   absl::Duration limit() const { return deadline_ - cost_.arrived_at; }
   CallCost& cost() { return cost_; }

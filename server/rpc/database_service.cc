@@ -89,6 +89,11 @@ class PingWork : public Work {
 // gRPC's handle on a call. Deletes itself when gRPC is done with it.
 class CallReactor : public grpc::ServerUnaryReactor {
  public:
+  explicit CallReactor(std::atomic<int>* calls_in_progress) : calls_in_progress_(*calls_in_progress) {
+    ++calls_in_progress_;
+  }
+  ~CallReactor() override { --calls_in_progress_; }
+
   void Attach(std::shared_ptr<Call> call) { call_ = std::move(call); }
   void OnCancel() override {
     if (call_ != nullptr) call_->OnCancel();
@@ -97,6 +102,7 @@ class CallReactor : public grpc::ServerUnaryReactor {
 
  private:
   std::shared_ptr<Call> call_;
+  std::atomic<int>& calls_in_progress_;
 };
 
 auth::Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
@@ -144,7 +150,7 @@ grpc::ServerUnaryReactor* DatabaseService::Start(const char* method, MakeWork ma
     facts.deadline = facts.arrived_at + options_.call_timeout;
   }
 
-  auto* reactor = new CallReactor;
+  auto* reactor = new CallReactor(&calls_in_progress_);
   const auto refuse = [&](const absl::Status& status) {
     observe::CallFinished event;
     event.method = method;

@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_RPC_DATABASE_SERVICE_H_
 #define SLUICE_SERVER_RPC_DATABASE_SERVICE_H_
 
+#include <atomic>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -35,6 +36,9 @@ class DatabaseService
   DatabaseService(const Options& options, const auth::Authenticator* authenticator, admission::Line* line,
                   observe::Observer* observer);
 
+  // Calls that have been taken and not been answered to the end.
+  int calls_in_progress() const { return calls_in_progress_; }
+
   grpc::ServerUnaryReactor* Execute(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                     grpc::ByteBuffer* reply) override;
   grpc::ServerUnaryReactor* ExecuteBatch(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
@@ -58,6 +62,7 @@ class DatabaseService
   admission::Line& line_;
   observe::Observer& observer_;
   query::TypeCatalog types_;
+  std::atomic<int> calls_in_progress_{0};
 };
 
 }  // namespace sluice::rpc

@@ -39,16 +39,9 @@ absl::Status CheckSet(const Words& words) {
   return absl::OkStatus();
 }
 
-absl::Status CheckCreate(const Words& words) {
-  static const auto& before_temp = *new Set{"OR", "REPLACE", "LOCAL", "GLOBAL"};
-  size_t i = 1;
-  while (before_temp.contains(words.Head(i))) ++i;
-  const bool temporary = words.Head(i) == "TEMP" || words.Head(i) == "TEMPORARY" || words.has_pg_temp();
-  if (temporary && !words.has_on_commit_drop()) {
-    return errors::SessionState("a temporary object",
-                                "use CREATE TEMP TABLE ... ON COMMIT DROP in an atomic ExecuteBatch");
-  }
-  return absl::OkStatus();
+absl::Status TemporaryObject() {
+  return errors::SessionState("a temporary object",
+                              "use CREATE TEMP TABLE ... ON COMMIT DROP in an atomic ExecuteBatch");
 }
 
 // Statements that are refused by their first word alone.
@@ -79,8 +72,13 @@ absl::Status CheckFirstWord(const Words& words) {
 absl::Status CheckLeavesNothingBehind(const Words& words) {
   RETURN_IF_ERROR(CheckFirstWord(words));
   const absl::string_view keyword = words.Head(0);
+  if (words.has_escaped_call()) {
+    return errors::SessionState("a call of U&\"...\" with escapes, as far as can be told,",
+                                "write the function's name itself");
+  }
   if (keyword == "SET") RETURN_IF_ERROR(CheckSet(words));
-  if (keyword == "CREATE") RETURN_IF_ERROR(CheckCreate(words));
+  if (keyword == "CREATE" && words.has_pg_temp() && !words.has_on_commit_drop()) return TemporaryObject();
+  if (words.has_create_temp() && !words.has_on_commit_drop()) return TemporaryObject();
   if (keyword == "COPY" && words.has_client_copy()) return errors::CopyNotSupported();
   if (keyword == "DECLARE" && words.has_with_hold()) {
     return errors::SessionState("a cursor WITH HOLD", "declare it without hold in an atomic ExecuteBatch");

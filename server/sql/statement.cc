@@ -35,6 +35,7 @@ class Reader {
         ended = !words.empty();
         continue;
       }
+      if (parentheses_ < 0) return errors::SyntaxError("unmatched )", CharacterPosition(text_, token.begin));
       if (ended) return errors::MultipleStatements(CharacterPosition(text_, token.begin));
       if (token.kind == TokenKind::kParameter) {
         statement->placeholders.push_back({token.begin, token.end, token.number});
@@ -42,6 +43,11 @@ class Reader {
       if (token.kind == TokenKind::kString) ++statement->string_count;
       words.Add(token);
       RETURN_IF_ERROR(FollowBody(words));
+    }
+    // PostgreSQL would read on in the next statement of a batch.
+    if (parentheses_ != 0 || in_body_) {
+      return errors::SyntaxError("a parenthesis or a routine body is not closed",
+                                 CharacterPosition(text_, text_.size()));
     }
     statement->depends_on_string_setting = lexer_.depends_on_string_setting();
     if (words.empty()) return errors::EmptyStatement();
@@ -119,7 +125,8 @@ absl::StatusOr<Statement> ParseStatement(absl::string_view text, bool has_parame
   }
   RETURN_IF_ERROR(CheckLeavesNothingBehind(words));
   statement.may_share_transaction = MayShareTransaction(words);
-  statement.looks_read_only = Reads().contains(statement.keyword) && !words.may_have_effect();
+  statement.is_query = Reads().contains(statement.keyword);
+  statement.looks_read_only = statement.is_query && !words.may_have_effect();
   return statement;
 }
 

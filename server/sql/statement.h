@@ -32,6 +32,9 @@ struct Statement {
   // may DO and CALL, which may COMMIT.
   bool may_share_transaction = true;
 
+  // It begins with SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW.
+  bool is_query = false;
+
   // A read as far as the text shows it: no writing clause, no locking clause, no
   // function known for its effect. A user's function in it may still write, so whoever
   // relies on this (a retry) does so in a READ ONLY transaction.

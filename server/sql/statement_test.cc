@@ -29,6 +29,10 @@ TEST(StatementTest, RefusesWhatIsNoSingleStatement) {
   EXPECT_EQ(ReasonFor("SELECT 1; -- done\n ;"), "ok");
   EXPECT_EQ(ReasonFor("SELECT ';', $$;$$, \";\" /* ; */"), "ok");
   EXPECT_EQ(ReasonFor("SELECT 'open"), "SYNTAX_ERROR");
+  // In a batch PostgreSQL would take two of these for one statement.
+  EXPECT_EQ(ReasonFor("CREATE RULE r AS ON INSERT TO a DO ALSO (DELETE FROM b"), "SYNTAX_ERROR");
+  EXPECT_EQ(ReasonFor("DELETE FROM c)"), "SYNTAX_ERROR");
+  EXPECT_EQ(ReasonFor("CREATE FUNCTION f() BEGIN ATOMIC SELECT 1"), "SYNTAX_ERROR");
   EXPECT_EQ(ReasonFor(absl::string_view("SELECT\0 1", 9)), "INVALID_TEXT");
   EXPECT_EQ(ReasonFor("SELECT '\xff'"), "INVALID_TEXT");
 }
@@ -95,6 +99,13 @@ TEST(StatementTest, RefusesWhatOutlivesTheCall) {
                            "CREATE LOCAL TEMP SEQUENCE s",
                            "CREATE OR REPLACE TEMP VIEW v AS SELECT 1",
                            "CREATE TABLE pg_temp.t(a int)",
+                           "SELECT 1 AS a INTO LOCAL TEMP t",
+                           "SELECT 1 AS a INTO pg_temp.t",
+                           "EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1",
+                           "SELECT set_config('a', set_config('b', 'c', false), true)",
+                           "SELECT U&\"set\\005fconfig\"('a', 'b', false)",
+                           "SELECT U&\"set_config\"('a', 'b', false)",
+                           "SELECT U&\"set!005fconfig\" UESCAPE '!' ('a', 'b', false)",
                            "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'x'",
                            "SELECT 1 AS a INTO TEMP t",
                            "SELECT pg_advisory_lock(1)",

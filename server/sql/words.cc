@@ -45,6 +45,10 @@ const absl::flat_hash_set<absl::string_view>& Effects() {
                                                                        "lo_open",
                                                                        "dblink",
                                                                        "dblink_exec",
+                                                                       "query_to_xml",
+                                                                       "query_to_xmlschema",
+                                                                       "query_to_xml_and_xmlschema",
+                                                                       "cursor_to_xml",
                                                                        "txid_current",
                                                                        "pg_current_xact_id",
                                                                        "pg_advisory_xact_lock",
@@ -66,16 +70,24 @@ const absl::flat_hash_set<absl::string_view>& SessionLocks() {
 void Words::Add(const Token& token) {
   ++token_count_;
   FollowSetConfig(token);
+  FollowEscapedName(token);
   if (token.kind == TokenKind::kIdentifier) {
     AddHead(token);
     AddName(absl::AsciiStrToLower(text_.substr(token.begin, token.end - token.begin)));
   } else if (token.kind == TokenKind::kQuotedIdentifier) {
     AddHead(token);
-    AddName(absl::StrReplaceAll(text_.substr(token.begin + 1, token.end - token.begin - 2), {{"\"\"", "\""}}));
+    const size_t quote = text_[token.begin] == '"' ? token.begin : token.begin + 2;
+    const absl::string_view content = text_.substr(quote + 1, token.end - quote - 2);
+    AddName(absl::StrReplaceAll(content, {{"\"\"", "\""}}));
   }
   if (token.kind == TokenKind::kIdentifier) {
     has_with_hold_ |= Last("with") && IsWord(text_, token, "hold");
-    has_into_temp_ |= Last("into") && (IsWord(text_, token, "temp") || IsWord(text_, token, "temporary"));
+    has_create_ |= IsWord(text_, token, "create");
+    if (IsWord(text_, token, "temp") || IsWord(text_, token, "temporary")) {
+      const bool scoped = Last("local") || Last("global");
+      has_into_temp_ |= Last("into") || Last("into", "local") || Last("into", "global");
+      has_create_temp_ |= has_create_ && (scoped || Last("create") || Last("replace"));
+    }
     has_on_commit_drop_ |= Last("on", "commit") && IsWord(text_, token, "drop");
     // FOR UPDATE, FOR SHARE, FOR NO KEY UPDATE, FOR KEY SHARE; substring(x FOR 3) is none.
     may_have_effect_ |=
@@ -83,6 +95,18 @@ void Words::Add(const Token& token) {
   }
   before_last_ = last_;
   last_ = token;
+}
+
+// U&"set\005fconfig"(...), and the same with another escape character behind UESCAPE.
+void Words::FollowEscapedName(const Token& token) {
+  if (token.kind == TokenKind::kQuotedIdentifier && text_[token.begin] != '"') {
+    behind_escaped_name_ = absl::StrContains(text_.substr(token.begin, token.end - token.begin), '\\');
+  } else if (IsWord(text_, token, "uescape")) {
+    behind_escaped_name_ = last_.kind == TokenKind::kQuotedIdentifier;
+  } else if (token.kind != TokenKind::kString) {
+    has_escaped_call_ |= behind_escaped_name_ && Symbol(token) == '(';
+    behind_escaped_name_ = false;
+  }
 }
 
 void Words::AddHead(const Token& token) {
@@ -96,12 +120,17 @@ void Words::AddHead(const Token& token) {
 void Words::AddName(absl::string_view name) {
   if (Effects().contains(name)) may_have_effect_ = true;
   if (name == "concurrently") has_concurrently_ = true;
-  if (name == "pg_temp") has_pg_temp_ = true;
+  if (name == "pg_temp") {
+    has_pg_temp_ = true;
+    has_into_temp_ |= Last("into") && !Last("insert", "into");
+  }
   if (name == "stdin" || name == "stdout") has_client_copy_ = true;
   if (absl::StartsWith(name, "pg_") && SessionLocks().contains(name)) {
     may_have_effect_ = true;
     if (!session_lock_.has_value()) session_lock_ = std::string(name);
   }
+  // One inside another's arguments is refused rather than followed.
+  if (name == "set_config" && set_config_.open) has_lasting_set_config_ = true;
   if (name == "set_config" && !set_config_.open) {
     set_config_ = SetConfig();
     set_config_.open = true;
@@ -131,6 +160,7 @@ void Words::FollowSetConfig(const Token& token) {
   if (symbol == ',' && call.depth == 1) {
     ++call.commas;
     call.tokens = 0;
+    call.named = false;
     return;
   }
   ++call.tokens;

@@ -38,7 +38,10 @@ class Words {
   bool has_on_commit_drop() const { return has_on_commit_drop_; }
   bool has_with_hold() const { return has_with_hold_; }
   bool has_into_temp() const { return has_into_temp_; }
+  bool has_create_temp() const { return has_create_temp_; }  // also inside EXPLAIN
   bool has_pg_temp() const { return has_pg_temp_; }
+  // A call of U&"..." with escapes: what it calls can not be told.
+  bool has_escaped_call() const { return has_escaped_call_; }
   bool has_client_copy() const { return has_client_copy_; }  // STDIN or STDOUT
   // Writing or locking clauses, and calls of functions known for their effect.
   bool may_have_effect() const { return may_have_effect_; }
@@ -61,6 +64,7 @@ class Words {
 
   void AddHead(const Token& token);
   void AddName(absl::string_view name);
+  void FollowEscapedName(const Token& token);
   void FollowSetConfig(const Token& token);
   char Symbol(const Token& token) const { return token.kind == TokenKind::kSymbol ? text_[token.begin] : '\0'; }
 
@@ -75,7 +79,12 @@ class Words {
   bool has_on_commit_drop_ = false;
   bool has_with_hold_ = false;
   bool has_into_temp_ = false;
+  bool has_create_ = false;
+  bool has_create_temp_ = false;
   bool has_pg_temp_ = false;
+  bool has_escaped_call_ = false;
+  // Behind U&"..." that may have escapes, and a UESCAPE that may follow.
+  bool behind_escaped_name_ = false;
   bool has_client_copy_ = false;
   bool may_have_effect_ = false;
   bool has_lasting_set_config_ = false;

@@ -97,8 +97,10 @@ TEST_F(AccessTest, PermissionsHold) {
   const Gateway gateway(postgres_.Url(), TlsFlags());
   const client::Database reader = As(gateway, "reader-token");
   EXPECT_EQ(Reason(reader.Execute("SELECT count(*) FROM kept")), "ok");
-  EXPECT_EQ(Reason(reader.Execute("INSERT INTO kept VALUES (1)")), "READ_ONLY");
-  for (const char* way_around : {"DO $$ BEGIN INSERT INTO kept VALUES (1); END $$", "VACUUM kept"}) {
+  EXPECT_EQ(Reason(reader.Execute("WITH w AS (INSERT INTO kept VALUES (1) RETURNING n) SELECT * FROM w")), "READ_ONLY");
+  for (const char* way_around :
+       {"DO $$ BEGIN INSERT INTO kept VALUES (1); END $$", "VACUUM kept", "INSERT INTO kept VALUES (1)",
+        "COPY (SELECT 1) TO PROGRAM 'true'", "LOCK TABLE kept", "NOTIFY a"}) {
     EXPECT_EQ(Reason(reader.Execute(way_around)), "STATEMENT_NOT_ALLOWED") << way_around;
   }
   EXPECT_NE(Reason(reader.Execute("SELECT set_config('transaction_read_only', 'off', true)")), "ok");

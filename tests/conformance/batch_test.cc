@@ -70,6 +70,23 @@ TEST_F(BatchTest, IndependentStatementsFailAlone) {
   EXPECT_EQ(*(*results)[2]->Scalar<int32_t>(), 1);
 }
 
+TEST_F(BatchTest, AnIndependentResultThatIsTooLargeCostsNoOther) {
+  absl::StatusOr<std::vector<absl::StatusOr<client::Result>>> results =
+      db().ExecuteIndependent({Statement("SELECT 1"), Statement("SELECT repeat('x', 5000000)"), Statement("SELECT 3")});
+  ASSERT_TRUE(results.ok()) << results.status();
+  EXPECT_EQ(Reason((*results)[0]), "ok");
+  EXPECT_EQ(Reason((*results)[1]), "RESPONSE_TOO_LARGE");
+  EXPECT_EQ(*(*results)[2]->Scalar<int32_t>(), 3);
+}
+
+TEST_F(BatchTest, ASyntaxErrorIsTheStatementsThatHasIt) {
+  absl::StatusOr<std::vector<client::Result>> results =
+      db().ExecuteAtomic({Statement("SELECT 1"), Statement("SELECT 2"), Statement("SELEC 3")});
+  EXPECT_EQ(Reason(results), "SYNTAX_ERROR");
+  EXPECT_EQ(FactsOf(results.status()).metadata.at("statementIndex"), "2");
+  EXPECT_EQ(FactsOf(results.status()).postgres->position(), 1);
+}
+
 TEST_F(BatchTest, AThousandStatementsAreOneRoundTrip) {
   std::vector<Statement> statements;
   for (int i = 0; i < 1000; ++i) statements.emplace_back("UPDATE accounts SET balance = balance + $1 WHERE id = 2", 1);
