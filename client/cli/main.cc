@@ -56,9 +56,13 @@ absl::StatusOr<client::Database> Open(Target target) {
   return client::Database::Open(target.options);
 }
 
-int Fail(const absl::Status& status, absl::string_view sql = "") {
+int Fail(const Target& target, const absl::Status& status, absl::string_view sql = "") {
   PrintError(ErrorText(status, sql));
-  return ExitCodeOf(status);
+  const int exit_code = ExitCodeOf(status);
+  if (exit_code == kExitUnreachable) {
+    PrintError(absl::StrCat("Is sluiced serving at ", target.options.target, "? (--target, SLUICE_TARGET, --tls)\n"));
+  }
+  return exit_code;
 }
 
 // Reports a wrong option of the connection itself.
@@ -106,7 +110,7 @@ int RunQuery(const Target& target, const QueryArguments& arguments) {
   options.read_only = arguments.read_only;
   options.timeout = absl::Seconds(arguments.timeout_seconds);
   const absl::StatusOr<client::Result> result = db->Execute(statement, options);
-  if (!result.ok()) return Fail(result.status(), sql);
+  if (!result.ok()) return Fail(target, result.status(), sql);
 
   PrintResult(*result, arguments.json, arguments.csv);
   return kExitOk;
@@ -131,22 +135,23 @@ int RunBatch(const Target& target, const BatchArguments& arguments) {
       int index = 0;
       const ErrorFacts facts = FactsOf(results.status());
       auto place = facts.metadata.find("statementIndex");
-      if (place == facts.metadata.end() || !absl::SimpleAtoi(place->second, &index)) return Fail(results.status());
+      if (place == facts.metadata.end() || !absl::SimpleAtoi(place->second, &index))
+        return Fail(target, results.status());
       PrintError(absl::StrCat("Statement ", index + 1, ":\n"));
-      return Fail(results.status(), arguments.statements[index]);
+      return Fail(target, results.status(), arguments.statements[index]);
     }
     for (const client::Result& result : *results) PrintResult(result, /*json=*/false, /*csv=*/false);
     return kExitOk;
   }
   const auto results = db->ExecuteIndependent(statements, options);
-  if (!results.ok()) return Fail(results.status());
+  if (!results.ok()) return Fail(target, results.status());
   int exit_code = kExitOk;
   for (size_t i = 0; i < results->size(); ++i) {
     const absl::StatusOr<client::Result>& result = (*results)[i];
     if (result.ok()) {
       PrintResult(*result, /*json=*/false, /*csv=*/false);
     } else {
-      exit_code = Fail(result.status(), arguments.statements[i]);
+      exit_code = Fail(target, result.status(), arguments.statements[i]);
     }
   }
   return exit_code;
@@ -158,7 +163,7 @@ int RunPing(const Target& target, int count) {
   for (int i = 0; i < count; ++i) {
     const absl::Time begin = absl::Now();
     const absl::StatusOr<v1::PingResponse> ping = db->Ping();
-    if (!ping.ok()) return Fail(ping.status());
+    if (!ping.ok()) return Fail(target, ping.status());
     const double database_ms = ping->database_time().seconds() * 1e3 + ping->database_time().nanos() / 1e6;
     Print(absl::StrFormat("PostgreSQL %s%s: %.2f ms, of which %.2f ms to the database\n", ping->server_version(),
                           ping->in_recovery() ? " (standby)" : "", absl::ToDoubleMilliseconds(absl::Now() - begin),
@@ -221,7 +226,6 @@ void AddTargetOptions(CLI::App* app, Target* target) {
 int Main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "C.UTF-8");
   CLI::App app("sluice talks to a Sluice gateway, which serves PostgreSQL over gRPC.", "sluice");
-  app.require_subcommand(1);
   app.set_version_flag("--version", absl::StrCat("sluice ", kVersion));
   app.footer("Exit codes: 0 done, 1 the call failed, 2 wrong arguments, 3 no gateway answered.");
   app.option_defaults()->always_capture_default(false);
@@ -236,7 +240,9 @@ int Main(int argc, char** argv) {
   auto* json = query_command->add_flag("--json", query.json, "Rows as JSON objects");
   query_command->add_flag("--csv", query.csv, "Rows as CSV with a header")->excludes(json);
   query_command->add_flag("--read_only", query.read_only, "In a READ ONLY transaction");
-  query_command->add_option("--timeout", query.timeout_seconds, "Seconds")->capture_default_str();
+  query_command->add_option("--timeout", query.timeout_seconds, "Seconds")
+      ->check(CLI::Range(0.001, 86400.0))
+      ->capture_default_str();
 
   BatchArguments batch;
   CLI::App* batch_command =
@@ -270,7 +276,9 @@ int Main(int argc, char** argv) {
   if (batch_command->parsed()) return RunBatch(target, batch);
   if (ping_command->parsed()) return RunPing(target, ping_count);
   if (health_command->parsed()) return RunHealth(target, health_service);
-  return RunDoctor(database_url);
+  if (doctor_command->parsed()) return RunDoctor(database_url);
+  PrintError(absl::StrCat(app.help()));
+  return kExitUsage;
 }
 
 }  // namespace

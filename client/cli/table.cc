@@ -9,7 +9,9 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 
 namespace sluice::cli {
@@ -20,6 +22,14 @@ bool IsNull(const v1::ColumnData& data, int row) { return row < data.nulls_size(
 std::string TimestampText(int64_t microseconds, bool zone) {
   if (microseconds == std::numeric_limits<int64_t>::max()) return "infinity";
   if (microseconds == std::numeric_limits<int64_t>::min()) return "-infinity";
+  const absl::CivilSecond civil = absl::ToCivilSecond(absl::FromUnixMicros(microseconds), absl::UTCTimeZone());
+  if (civil.year() < 1) {
+    // The year 0 is 1 BC.
+    return absl::StrCat(absl::StrFormat("%04d", 1 - civil.year()),
+                        absl::FormatTime(zone ? "-%m-%d %H:%M:%E*S+00" : "-%m-%d %H:%M:%E*S",
+                                         absl::FromUnixMicros(microseconds), absl::UTCTimeZone()),
+                        " BC");
+  }
   return absl::FormatTime(zone ? "%E4Y-%m-%d %H:%M:%E*S+00" : "%E4Y-%m-%d %H:%M:%E*S",
                           absl::FromUnixMicros(microseconds), absl::UTCTimeZone());
 }
@@ -103,7 +113,10 @@ std::string AsJson(const v1::ResultSet& result) {
     for (int c = 0; c < result.columns_size(); ++c) {
       const v1::Column& column = result.columns(c);
       const v1::ColumnData& data = result.rows().columns(c);
-      nlohmann::ordered_json& value = row[column.name()];
+      // A second column of the same name would take the first one's place.
+      std::string name = column.name();
+      for (int copy = 2; row.contains(name); ++copy) name = absl::StrCat(column.name(), "_", copy);
+      nlohmann::ordered_json& value = row[name];
       if (IsNull(data, r)) continue;  // null
       switch (column.kind()) {
         case v1::COLUMN_KIND_BOOL: value = data.bools(r); break;

@@ -56,6 +56,19 @@ TEST_F(CliTest, QueryPrintsJsonAndCsv) {
             "x,empty,nothing\r\n\"a,\"\"b\",\"\",\r\n");
 }
 
+TEST_F(CliTest, NoColumnAndNoEraIsLost) {
+  EXPECT_EQ(Run({"query", "--json", "SELECT 1 AS a, 2 AS a"}).output,
+            "[\n  {\n    \"a\": 1,\n    \"a_2\": 2\n  }\n]\n");
+  EXPECT_TRUE(absl::StrContains(Run({"query", "SELECT '0044-03-15 12:00:00 BC'::timestamp"}).output,
+                                " 0044-03-15 12:00:00 BC\n"));
+}
+
+TEST_F(CliTest, WithoutAGatewayItSaysWhereItLooked) {
+  const Ended ended = RunSluice({"query", "SELECT 1"}, "127.0.0.1:1");
+  EXPECT_EQ(ended.exit_code, 3);
+  EXPECT_TRUE(absl::StrContains(ended.output, "Is sluiced serving at 127.0.0.1:1?")) << ended.output;
+}
+
 TEST_F(CliTest, AFailureShowsThePlaceAndWhatBecameOfIt) {
   const Ended ended = Run({"query", "SELECT 1,\n  nothing FROM pg_class"});
   EXPECT_EQ(ended.exit_code, 1);
@@ -94,7 +107,10 @@ TEST_F(CliTest, PingNamesTheServer) {
 
 TEST_F(CliTest, WrongArgumentsAreUsageErrors) {
   EXPECT_EQ(RunSluice({}).exit_code, 2);
-  EXPECT_EQ(RunSluice({"nonsense"}).exit_code, 2);
+  const Ended unknown = RunSluice({"querry", "SELECT 1"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_TRUE(absl::StrContains(unknown.output, "querry")) << unknown.output;
+  EXPECT_EQ(RunSluice({"query", "--timeout", "0", "SELECT 1"}).exit_code, 2);
   EXPECT_EQ(RunSluice({"query"}).exit_code, 2);
   EXPECT_EQ(RunSluice({"--help"}).exit_code, 0);
   EXPECT_EQ(RunSluice({"doctor"}).exit_code, 2);

@@ -74,6 +74,31 @@ TEST_P(PoolersTest, AJitSettingThatAnotherClientLeftDoesNotCount) {
   EXPECT_FALSE(WasCompiled(gateway.Client()));
 }
 
+// A statement may raise any text under any code; it does not speak for a pooler by that.
+TEST_P(PoolersTest, AStatementCanNotSpeakForThePooler) {
+  Direct(postgres_.ConnectionString()).Run("CREATE TABLE done (n int)");
+  const Gateway gateway(url());
+  client::Database::Options once;
+  once.target = gateway.address();
+  once.retries_max = 0;
+  const client::Database db = *client::Database::Open(once);
+  const absl::StatusOr<client::Result> forged = db.Execute(
+      "DO $$ BEGIN INSERT INTO done VALUES (1); COMMIT; RAISE EXCEPTION 'checkout timeout' USING ERRCODE = '58000'; "
+      "END $$");
+  EXPECT_EQ(OutcomeOf(forged.status()), v1::OUTCOME_UNKNOWN) << forged.status();
+  EXPECT_EQ(Direct(postgres_.ConnectionString()).Value("SELECT count(*) FROM done"), "1");
+
+  EXPECT_FALSE(
+      db.Execute("DO $$ BEGIN RAISE EXCEPTION 'multi-statement queries cannot mix SET with other commands' USING "
+                 "ERRCODE = '42601'; END $$")
+          .ok());
+  const absl::StatusOr<client::Result> limit =
+      db.Execute("SELECT current_setting('statement_timeout') <> '0', current_setting('jit')");
+  ASSERT_TRUE(limit.ok()) << limit.status();
+  EXPECT_TRUE(*(*limit)[0].Get<bool>(0)) << "the prelude is gone";
+  EXPECT_EQ(*(*limit)[0].Get<std::string>(1), "off");
+}
+
 TEST_P(PoolersTest, LeavesNothingBehindInTheSession) {
   const Gateway gateway(url(), {"--pool_size=1"});
   client::CallOptions options;

@@ -2,8 +2,10 @@
 
 #include <grpcpp/create_channel.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -42,6 +44,31 @@ TEST_F(TimeLimitTest, TheDeadlineEndsWhatFliesWithoutStatementTimeout) {
       client::Statement("DO $$ BEGIN PERFORM pg_sleep(60); /* bare_mark */ END $$"), Within(absl::Milliseconds(300)));
   EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
   EXPECT_TRUE(testing_support::Eventually([this] { return Running("bare_mark") == 0; }, absl::Seconds(5)));
+}
+
+// At a deadline statement_timeout and the cancel race: the loser must not hit the next call.
+TEST_F(TimeLimitTest, AnExpiredCallDoesNotCancelAnother) {
+  const testing_support::Gateway gateway(postgres_->Url(), {"--pool_size=4"});
+  const client::Database db = gateway.Client();
+  std::vector<std::thread> threads;
+  std::atomic<int> innocent_failures{0};
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 25; ++k) {
+        EXPECT_EQ(db.Execute(client::Statement("SELECT pg_sleep(5)"), Within(absl::Milliseconds(60))).status().code(),
+                  absl::StatusCode::kDeadlineExceeded);
+      }
+    });
+    threads.emplace_back([&] {
+      for (int k = 0; k < 200; ++k) innocent_failures += db.Execute("SELECT pg_sleep(0.002)").ok() ? 0 : 1;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(innocent_failures, 0);
+}
+
+TEST_F(TimeLimitTest, ADeadlineOfManyDaysIsADeadlineToo) {
+  EXPECT_EQ(Reason(db().Execute(client::Statement("SELECT 1"), Within(absl::Hours(24 * 30)))), "ok");
 }
 
 TEST_F(TimeLimitTest, WithoutADeadlineTheGatewaysOwnHolds) {

@@ -205,6 +205,9 @@ TEST_F(WeatherTest, APoolerThatIsFullIsLivedWith) {
     EXPECT_TRUE(result.ok()) << result.status();
   }
   EXPECT_TRUE(absl::StrContains(gateway.log(), "no more connections allowed")) << gateway.log();
+  // A connection more that can not be had is no reason to leave the load balancer.
+  EXPECT_TRUE(db.CheckHealth().ok());
+  EXPECT_FALSE(absl::StrContains(gateway.log(), "health_changed\",\"ready\":false")) << gateway.log();
 }
 
 TEST_F(WeatherTest, DrainServesWhoWaitsAndRefusesNewcomers) {
@@ -223,6 +226,11 @@ TEST_F(WeatherTest, DrainServesWhoWaitsAndRefusesNewcomers) {
   }));
   gateway.process().Signal(SIGTERM);
   EXPECT_TRUE(Eventually([&db] { return !db.CheckHealth().ok(); }));
+  client::Database::Options once;
+  once.target = gateway.address();
+  once.retries_max = 0;
+  const client::Database newcomer = *client::Database::Open(once);
+  EXPECT_TRUE(Eventually([&newcomer] { return Reason(newcomer.Execute("SELECT 1")) == "DRAINING"; }));
   for (auto& call : calls) {
     const absl::StatusOr<client::Result> result = call.get();
     EXPECT_TRUE(result.ok()) << result.status();
@@ -230,6 +238,23 @@ TEST_F(WeatherTest, DrainServesWhoWaitsAndRefusesNewcomers) {
   EXPECT_EQ(gateway.process().Wait(), 0);
   EXPECT_TRUE(absl::StrContains(gateway.log(), "gateway_stopped"));
   EXPECT_EQ(direct.Value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice'"), "0");
+}
+
+TEST_F(WeatherTest, ASecondSignalEndsItAtOnce) {
+  Gateway gateway(postgres_.Url(), {"--drain_grace=1h"});
+  const client::Database db = gateway.Client();
+  auto endless = std::async(std::launch::async, [&db] { return db.Execute("SELECT pg_sleep(600) AS second_signal"); });
+  testing_support::Direct direct = Direct();
+  ASSERT_TRUE(Eventually([&direct] {
+    return direct.Value(
+               "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%second_signal%' AND pid <> "
+               "pg_backend_pid()") == "1";
+  }));
+  gateway.process().Signal(SIGINT);
+  ASSERT_TRUE(Eventually([&gateway] { return absl::StrContains(gateway.log(), "gateway_draining"); }));
+  gateway.process().Signal(SIGINT);
+  EXPECT_EQ(gateway.process().Wait(), 128 + SIGINT);
+  EXPECT_FALSE(endless.get().ok());
 }
 
 TEST_F(WeatherTest, DrainEndsAlsoWhenACallDoesNot) {
