@@ -35,6 +35,9 @@ absl::Status Line::Join(WaiterPtr waiter) {
     return errors::GatewayOverloaded(absl::StrCat("the line is full: ", options_.length_max, " calls wait"),
                                      kRetryAfter);
   }
+  if (bytes_ + waiter->bytes() > options_.bytes_max) {
+    return errors::GatewayOverloaded(absl::StrCat("the line is full: its calls hold ", bytes_, " bytes"), kRetryAfter);
+  }
   auto own = queues_.find(waiter->caller());
   if (own != queues_.end() && own->second.size() >= options_.length_per_caller_max) {
     return errors::GatewayOverloaded(
@@ -59,6 +62,7 @@ void Line::Rejoin(WaiterPtr waiter) {
 void Line::Insert(WaiterPtr waiter, bool at_head) {
   const Waiter* key = waiter.get();
   deadlines_.emplace(key->deadline(), key);
+  bytes_ += key->bytes();
   Queue& queue = queues_[key->caller()];
   places_[key] = {queue.insert(at_head ? queue.begin() : queue.end(), std::move(waiter)), absl::Now()};
   if (key->deadline() < overdue_sleeps_until_) deadline_.NotifyOne();
@@ -80,6 +84,7 @@ WaiterPtr Line::Extract(const Waiter* waiter) {
   queue->second.erase(place->second.in_queue);
   if (queue->second.empty()) queues_.erase(queue);
   places_.erase(place);
+  bytes_ -= waiter->bytes();
   deadlines_.erase({waiter->deadline(), waiter});
   return found;
 }

@@ -29,6 +29,8 @@ class Waiter {
 
   // Who asks, for fairness.
   virtual const std::string& caller() const = 0;
+  // Memory that it holds while it waits; does not change.
+  virtual size_t bytes() const = 0;
   // When waiting any longer is of no use.
   virtual absl::Time deadline() const = 0;
 
@@ -45,13 +47,14 @@ using WaiterPtr = std::shared_ptr<Waiter>;
 // The calls that wait for a connection. First come, first served for each caller, and the
 // callers take turns, so that one who sends a thousand calls does not delay another's one.
 //
-// Bounded in length (newcomers are refused at once), and in time: a thread of its own
+// Bounded in length and bytes (newcomers are refused at once), and in time: a thread of its own
 // refuses those whose deadline passes, also when no connection ever comes. Thread-safe.
 class Line {
  public:
   struct Options {
-    // Memory is the reason: a waiting call holds its request, of up to 4 MiB.
     size_t length_max = 10000;
+    // Of all that wait together: one call may hold a bound statement of up to 64 MiB.
+    size_t bytes_max = 512 << 20;
     // Of one caller; half, so that it can not fill the Line alone. (All of it where the
     // gateway does not know its callers, since all are one then.)
     size_t length_per_caller_max = 5000;
@@ -116,6 +119,7 @@ class Line {
   Deadlines deadlines_ ABSL_GUARDED_BY(mu_);
   // The thread that looks after deadlines need not be woken for later ones.
   absl::Time overdue_sleeps_until_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::string trouble_ ABSL_GUARDED_BY(mu_);
   size_t takers_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

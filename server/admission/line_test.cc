@@ -17,6 +17,7 @@ class TestWaiter : public Waiter {
   TestWaiter(std::string caller, absl::Time deadline) : caller_(std::move(caller)), deadline_(deadline) {}
 
   const std::string& caller() const override { return caller_; }
+  size_t bytes() const override { return 100; }
   absl::Time deadline() const override { return deadline_; }
   bool Serve(postgres::Connection&) override { return true; }
   // Keeps the facts, not the status: threads that share one count its references inside
@@ -71,6 +72,17 @@ TEST(LineTest, RefusesAtOnceWhenFull) {
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(ReasonOf(refused), "GATEWAY_OVERLOADED");
   EXPECT_TRUE(FactsOf(refused).retry_after.has_value());
+}
+
+TEST(LineTest, RefusesAtOnceWhatItHasNoMemoryFor) {
+  Line::Options options;
+  options.bytes_max = 250;
+  Line line(options);
+  ASSERT_TRUE(line.Join(From("a")).ok());
+  ASSERT_TRUE(line.Join(From("a")).ok());
+  EXPECT_EQ(ReasonOf(line.Join(From("a"))), "GATEWAY_OVERLOADED");
+  ASSERT_NE(line.Next(absl::InfinitePast()), nullptr);
+  EXPECT_TRUE(line.Join(From("a")).ok());
 }
 
 TEST(LineTest, OneCallerCanNotFillIt) {

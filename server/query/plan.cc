@@ -56,6 +56,12 @@ absl::Status AddStatement(const v1::Statement& statement, bool shares_transactio
 
 }  // namespace
 
+size_t Plan::bytes() const {
+  size_t sum = 0;
+  for (const PlannedStatement& statement : statements) sum += statement.bound.text.size();
+  return sum;
+}
+
 absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits) {
   ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
   RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, &plan));

@@ -37,6 +37,9 @@ struct Plan {
   int64_t reply_bytes_max = 0;
   int64_t answer_bytes_max = 0;
   bool timestamps_as_text = false;
+
+  // Of the bound texts.
+  size_t bytes() const;
 };
 
 // The request must outlive the plan. Errors: those of codec::Bind with the statement's

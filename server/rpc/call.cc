@@ -15,6 +15,7 @@ Call::Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, obser
            grpc::ByteBuffer* reply, grpc::ServerUnaryReactor* reactor)
     : facts_(std::move(facts)),
       work_(std::move(work)),
+      bytes_(work_->bytes()),
       line_(*line),
       observer_(*observer),
       reply_(reply),

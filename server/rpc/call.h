@@ -32,6 +32,8 @@ class Work {
     return status;
   }
   virtual const google::protobuf::Message& response() const = 0;
+  // Memory that it holds before its first turn.
+  virtual size_t bytes() const = 0;
   // Texts for --echo_sql.
   virtual std::vector<std::string> StatementTexts() const { return {}; }
 };
@@ -58,6 +60,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   void OnCancel();
 
   const std::string& caller() const override { return facts_.caller.name; }
+  size_t bytes() const override { return bytes_; }
   absl::Time deadline() const override { return facts_.deadline; }
   bool Serve(postgres::Connection& connection) override;
   void Refuse(const absl::Status& status) override;
@@ -69,6 +72,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
 
   const Facts facts_;
   const std::unique_ptr<Work> work_;
+  const size_t bytes_;
   admission::Line& line_;
   observe::Observer& observer_;
   grpc::ByteBuffer* const reply_;

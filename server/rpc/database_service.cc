@@ -28,6 +28,7 @@ class ExecuteWork : public Work {
 
   query::TurnEnd Run(query::Turn* turn) override { return query::Execute(plan_, &types_, turn, &response_); }
   const google::protobuf::Message& response() const override { return response_; }
+  size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
 
  private:
@@ -61,6 +62,7 @@ class BatchWork : public Work {
   }
 
   const google::protobuf::Message& response() const override { return response_; }
+  size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
 
   std::vector<std::string> StatementTexts() const override {
     std::vector<std::string> texts;
@@ -81,6 +83,7 @@ class PingWork : public Work {
  public:
   query::TurnEnd Run(query::Turn* turn) override { return query::Ping(turn, &response_); }
   const google::protobuf::Message& response() const override { return response_; }
+  size_t bytes() const override { return sizeof(*this); }
 
  private:
   v1::PingResponse response_;
