@@ -1,6 +1,8 @@
 // The same gateway works unchanged against PostgreSQL itself and PgBouncer in every mode,
 // keeps JIT off everywhere, and leaves nothing behind in a session.
 
+#include <signal.h>
+
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -58,6 +60,11 @@ TEST_P(PoolersTest, KeepsJitOffInEveryFlight) {
 
 TEST_P(PoolersTest, NeedsNoPrefixWhereTheRoleHasJitOff) {
   Direct(postgres_.ConnectionString()).Run("ALTER ROLE postgres SET jit = off");
+  if (pgbouncer_ != nullptr) {
+    // Backends that the pooler has opened already began without it.
+    pgbouncer_->Stop(SIGTERM);
+    pgbouncer_->Start();
+  }
   const Gateway gateway(url(), {"--log_format=json"});
   EXPECT_FALSE(WasCompiled(gateway.Client()));
   EXPECT_TRUE(absl::StrContains(gateway.log(), "\"jit\":\"role\"")) << gateway.log();
