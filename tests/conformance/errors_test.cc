@@ -1,5 +1,9 @@
 // Every error says what it is, what became of the work, and what to do next.
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/fixture.h"
@@ -131,6 +135,25 @@ TEST_F(ErrorsTest, AReplyThatIsTooLargeSaysSoAndWhatBecameOfTheWrite) {
   options.result.set_max_rows(2);
   EXPECT_EQ(Reason(db().Execute(client::Statement("SELECT generate_series(1, 3)"), options)), "RESPONSE_TOO_LARGE");
   EXPECT_EQ(Reason(db().Execute(client::Statement("SELECT generate_series(1, 2)"), options)), "ok");
+}
+
+// What has come over TCP is counted once, however often the socket is looked at.
+TEST_F(ErrorsTest, ALargeAnswerWithinTheLimitIsNotCutShortOverTcp) {
+  testing_support::PostgresServer::Options tcp;
+  tcp.tcp = true;
+  const testing_support::PostgresServer postgres(tcp);
+  const testing_support::Gateway gateway(
+      absl::StrCat("postgresql://postgres@127.0.0.1:", postgres.port(), "/postgres"));
+  const client::Database client = gateway.Client();
+  std::vector<std::thread> threads;
+  std::atomic<int> failures{0};
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 8; ++k) failures += client.Execute("SELECT repeat('x', 3700000)").ok() ? 0 : 1;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
 }
 
 // The answer is cancelled half way rather than taken into memory.

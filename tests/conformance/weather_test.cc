@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
 
@@ -245,6 +246,18 @@ TEST_F(WeatherTest, DrainServesWhoWaitsAndRefusesNewcomers) {
   EXPECT_EQ(gateway.process().Wait(), 0);
   EXPECT_TRUE(absl::StrContains(gateway.log(), "gateway_stopped"));
   EXPECT_EQ(direct.Value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice'"), "0");
+}
+
+TEST_F(WeatherTest, DrainDoesNotWaitForAHealthWatch) {
+  Gateway gateway(postgres_.Url(), {"--drain_grace=1h"});
+  ASSERT_TRUE(gateway.AwaitReady());
+  const auto stub =
+      grpc::health::v1::Health::NewStub(grpc::CreateChannel(gateway.address(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  const auto watch = stub->Watch(&context, grpc::health::v1::HealthCheckRequest());
+  grpc::health::v1::HealthCheckResponse update;
+  ASSERT_TRUE(watch->Read(&update));
+  EXPECT_EQ(gateway.Drain(), 0);
 }
 
 TEST_F(WeatherTest, ASecondSignalEndsItAtOnce) {
