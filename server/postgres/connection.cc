@@ -156,29 +156,29 @@ bool Connection::strings_conform() const {
 FlightReport Connection::Fly(const Flight& flight) {
   FlightReport report;
   notices_ = &report.notices;
+  report.failure = FlyInto(flight, &report);
+  notices_ = nullptr;
+  return report;
+}
+
+// The failure, or nullopt if every statement completed.
+std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightReport* report) {
   const absl::Duration room = flight.alone ? absl::ZeroDuration() : kStatementTimeoutRoom;
-  if (interrupt_.raised()) {
-    report.failure = NotStarted(CutShort::kByCaller, report);
-  } else if (absl::Now() >= flight.deadline) {
-    report.failure = NotStarted(CutShort::kByDeadline, report);
-  } else if (!IsAlive()) {
+  if (interrupt_.raised()) return NotStarted(CutShort::kByCaller, *report);
+  if (absl::Now() >= flight.deadline) return NotStarted(CutShort::kByDeadline, *report);
+  if (!IsAlive()) {
     lost_ = true;
-    report.failure = NotStarted(CutShort::kNo, report);
-  }
-  if (report.failure.has_value()) {
-    notices_ = nullptr;
-    return report;
+    return NotStarted(CutShort::kNo, *report);
   }
 
   const Message message = Compose(flight);
-  report.round_trips = 1;
+  report->round_trips = 1;
   if (const Sent sent = Send(message.text, flight.deadline + room + cancel_wait_); sent != Sent::kWhole) {
     lost_ = true;
-    report.failure = NotStarted(CutShort::kNo, report);
+    FlightFailure failure = NotStarted(CutShort::kNo, *report);
     // An incomplete message is never run; but was it incomplete?
-    if (sent == Sent::kUnclear) report.failure->outcome = v1::OUTCOME_UNKNOWN;
-    notices_ = nullptr;
-    return report;
+    if (sent == Sent::kUnclear) failure.outcome = v1::OUTCOME_UNKNOWN;
+    return failure;
   }
 
   Reception::Limits limits;
@@ -187,17 +187,16 @@ FlightReport Connection::Fly(const Flight& flight) {
   limits.cancel_wait = cancel_wait_;
   limits.answer_bytes_max = flight.answer_bytes_max;
   Reception reception(session_->handle(), &interrupt_, canceller_, limits);
-  reception.Read(message.prelude_statements, &report);
-  notices_ = nullptr;
+  reception.Read(message.prelude_statements, report);
 
   copying_ = reception.copying();
   lost_ = reception.gave_up() || PQstatus(session_->handle()) != CONNECTION_OK;
-  const bool all_done = report.results.size() == flight.statements.size();
+  // Even if the statement ended by a cancel: another one's (statement_timeout, an operator)
+  // may have been faster, and ours would hit the next call, or with a pooler anybody's.
+  cancel_may_still_arrive_ = reception.cancel_sent();
+  const bool all_done = report->results.size() == flight.statements.size();
   // The tag of the last statement comes after the commit: whatever breaks behind it.
-  if (all_done && !reception.error().has_value()) {
-    cancel_may_still_arrive_ = reception.cancel_sent();
-    return report;
-  }
+  if (all_done && !reception.error().has_value()) return std::nullopt;
 
   FlightFailure failure;
   failure.cut_short = reception.cut_short();
@@ -210,12 +209,8 @@ FlightReport Connection::Fly(const Flight& flight) {
   failure.outcome = OutcomeOf(fate, flight.may_commit_midway);
   failure.is_verdict = fate == Fate::kFailed;
   failure.will_not_pass = fate == Fate::kMisconfigured || fate == Fate::kBadCredentials;
-  LocateError(message, report.results.size(), &failure);
-  // Even if the statement ended by a cancel: another one's (statement_timeout, an operator)
-  // may have been faster, and ours would hit the next call, or with a pooler anybody's.
-  cancel_may_still_arrive_ = reception.cancel_sent();
-  report.failure = std::move(failure);
-  return report;
+  LocateError(message, report->results.size(), &failure);
+  return failure;
 }
 
 // What became of a message that was sent and did not come to its end.

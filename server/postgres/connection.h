@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,7 @@ class Connection {
 
   bool Probe(absl::Time deadline, OpenFailure* failure);
   void ComposeFixedPrelude();
+  std::optional<FlightFailure> FlyInto(const Flight& flight, FlightReport* report);
   Message Compose(const Flight& flight) const;
   bool IsAlive();
   // Whether a message left as a whole.

@@ -1,5 +1,6 @@
 #include "server/postgres/pool.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -156,7 +157,6 @@ void Pool::OnOpened(const Connection& connection, absl::Duration took) {
     ++health_.open;
     health_.last_failure.clear();
     health_.proven_at = absl::Now();
-    server_facts_ = facts;
   }
   line_->Explain("");
   observer_->Record(observe::ConnectionOpened{facts.server_version, facts.backend_pid, facts.behind_pooler, facts.tls,
@@ -199,11 +199,6 @@ Pool::Health Pool::health() const {
   Health health = health_;
   health.busy = busy_;
   return health;
-}
-
-std::optional<ServerFacts> Pool::server_facts() const {
-  MutexLock lock(&mu_);
-  return server_facts_;
 }
 
 }  // namespace sluice::postgres

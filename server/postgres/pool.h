@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -57,8 +56,6 @@ class Pool {
     std::string last_failure;
   };
   Health health() const;
-  // Of the connection opened last.
-  std::optional<ServerFacts> server_facts() const;
 
  private:
   class Worker;
@@ -80,7 +77,6 @@ class Pool {
   std::atomic<int> busy_{0};
   mutable Mutex mu_;
   Health health_ ABSL_GUARDED_BY(mu_);
-  std::optional<ServerFacts> server_facts_ ABSL_GUARDED_BY(mu_);
 
   std::vector<std::thread> threads_;
 };

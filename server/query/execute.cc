@@ -195,14 +195,16 @@ TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1:
       if (report.failure.has_value()) {
         const TurnEnd end = EndOfFailure(plan, leg, *report.failure, turn);
         if (end.again) return end;
-        status = WithMetadata(end.status, "statementIndex", absl::StrCat(index));
+        status = end.status;
       } else {
         status = EncodeResult(plan, report.results[0], types, turn, outcome.mutable_result());
         AddNotices(report, outcome.mutable_result());
       }
     }
     if (status.ok()) status = CheckRoom(plan, outcome, &bytes);
-    if (!status.ok()) *outcome.mutable_error() = ToRpcStatus(status);
+    if (!status.ok()) {
+      *outcome.mutable_error() = ToRpcStatus(WithMetadata(status, "statementIndex", absl::StrCat(index)));
+    }
     *response->add_results() = std::move(outcome);
     turn->cost().flies_again_as_read = false;
     turn->cost().reruns = 0;

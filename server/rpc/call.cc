@@ -44,10 +44,8 @@ bool Call::Serve(postgres::Connection& connection) {
     return true;
   }
   KeepLastTurn(end.status);
-  if (!token_.cancelled() && absl::Now() < facts_.deadline) {
-    waiting_since_ = absl::Now();
-    return false;
-  }
+  waiting_since_ = absl::Now();
+  if (!token_.cancelled() && waiting_since_ < facts_.deadline) return false;
   Refuse(CancelledStatus());
   return true;
 }
