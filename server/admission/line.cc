@@ -31,6 +31,7 @@ Line::~Line() {
 absl::Status Line::Join(WaiterPtr waiter) {
   MutexLock lock(&mu_);
   if (closed_) return errors::Draining();
+  if (!bar_.ok()) return bar_;
   if (places_.size() >= options_.length_max) {
     return errors::GatewayOverloaded(absl::StrCat("the line is full: ", options_.length_max, " calls wait"),
                                      kRetryAfter);
@@ -49,14 +50,13 @@ absl::Status Line::Join(WaiterPtr waiter) {
 }
 
 void Line::Rejoin(WaiterPtr waiter) {
+  absl::Status refusal;
   {
     MutexLock lock(&mu_);
-    if (!closed_) {
-      Insert(std::move(waiter), /*at_head=*/true);
-      return;
-    }
+    refusal = closed_ ? errors::Draining() : bar_;
+    if (refusal.ok()) return Insert(std::move(waiter), /*at_head=*/true);
   }
-  waiter->Refuse(errors::Draining());
+  waiter->Refuse(refusal);
 }
 
 void Line::Insert(WaiterPtr waiter, bool at_head) {
@@ -125,6 +125,11 @@ void Line::RefuseAll(const absl::Status& status) {
     while (WaiterPtr waiter = TakeNext()) refused.push_back(std::move(waiter));
   }
   for (const WaiterPtr& waiter : refused) waiter->Refuse(status);
+}
+
+void Line::Bar(absl::Status status) {
+  MutexLock lock(&mu_);
+  bar_ = std::move(status);
 }
 
 void Line::Explain(std::string why) {

@@ -64,7 +64,8 @@ class Line {
   // Closes, and refuses whoever still waits.
   ~Line();
 
-  // GATEWAY_OVERLOADED when full, DRAINING when closed. On error the waiter is not kept.
+  // GATEWAY_OVERLOADED when full, DRAINING when closed, and what Bar was given. On error the
+  // waiter is not kept.
   absl::Status Join(WaiterPtr waiter);
   // Takes a waiter out; false if it is not in the Line (any more).
   bool Leave(const Waiter* waiter);
@@ -83,6 +84,8 @@ class Line {
 
   // Refuses all that wait, for a reason that waiting would not mend.
   void RefuseAll(const absl::Status& status);
+  // Newcomers are refused with `status` too, until it is OK again.
+  void Bar(absl::Status status);
   // What those whose deadline passes are told besides; empty when all is well.
   void Explain(std::string why);
 
@@ -121,6 +124,7 @@ class Line {
   absl::Time overdue_sleeps_until_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::string trouble_ ABSL_GUARDED_BY(mu_);
+  absl::Status bar_ ABSL_GUARDED_BY(mu_);
   size_t takers_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

@@ -195,8 +195,10 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   // may have been faster, and ours would hit the next call, or with a pooler anybody's.
   cancel_may_still_arrive_ = reception.cancel_sent();
   const bool all_done = report->results.size() == flight.statements.size();
-  // The tag of the last statement comes after the commit: whatever breaks behind it.
-  if (all_done && !reception.error().has_value()) return std::nullopt;
+  // The tag of the last statement comes after the commit: what breaks behind it is not this
+  // flight's. An ERROR would be, of a statement that we did not count.
+  const bool broke_off = reception.error().has_value() && reception.error()->severity != "ERROR";
+  if (all_done && (broke_off || !reception.error().has_value())) return std::nullopt;
 
   FlightFailure failure;
   failure.cut_short = reception.cut_short();
@@ -220,7 +222,8 @@ Fate Connection::FateOf(const Reception& reception, const Message& message) {
   SentMessage sent;
   sent.connection_lost = lost_;
   sent.behind_pooler = facts_.behind_pooler;
-  sent.backend_answered = reception.completed() > 0 || message.prelude_statements == 0;
+  sent.has_prelude = message.prelude_statements > 0;
+  sent.results_came = reception.completed() > 0;
   const Fate fate = FateOfSent(*reception.error(), sent);
   if (fate == Fate::kNotRun && RefusesSetBesideStatements(*reception.error())) {
     // Refused again without the JIT prefix: what was asked for (READ ONLY) needs a SET too.

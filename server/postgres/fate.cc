@@ -171,7 +171,8 @@ absl::Span<const KnownError> KnownErrors() { return kKnownErrors; }
 
 Fate FateOfSent(const ServerError& error, const SentMessage& sent) {
   const KnownError* row = Find(error);
-  const bool may_be_poolers = sent.behind_pooler && (error.severity == "FATAL" || !sent.backend_answered);
+  const bool before_statements = sent.has_prelude && !sent.results_came;
+  const bool may_be_poolers = sent.behind_pooler && (error.severity == "FATAL" || before_statements);
   if (row != nullptr && row->speaker != Speaker::kPostgres && !may_be_poolers) row = nullptr;
   // A running statement may raise any of PostgreSQL's codes by itself (RAISE ... USING
   // ERRCODE) and live on: only a session that broke was cut off.
@@ -179,9 +180,8 @@ Fate FateOfSent(const ServerError& error, const SentMessage& sent) {
     if (!sent.connection_lost) return Fate::kFailed;
     // An ERROR is final: the whole message is one transaction, and it did not commit.
     if (!error.sqlstate.empty() && error.severity == "ERROR") return Fate::kFailed;
-    return row == nullptr ? Fate::kUnknown : row->fate;
   }
-  return row->fate;
+  return row == nullptr || sent.results_came ? Fate::kUnknown : row->fate;
 }
 
 Fate FateOfConnect(const ServerError& error) {

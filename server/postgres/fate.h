@@ -37,13 +37,16 @@ struct SentMessage {
   // The session did not come back to idle afterwards.
   bool connection_lost = false;
   bool behind_pooler = false;
-  // A result came before the error, or may have (a message without a prelude): then an
-  // ERROR is a statement's, which may say whatever a function lets it say.
-  bool backend_answered = true;
+  // It began with SETs, which give a result each before a statement can say anything.
+  bool has_prelude = false;
+  // At least one result came before the error: it runs, or ran.
+  bool results_came = false;
 };
 
 // What became of a message that was sent and whose *first* error was this one. A pooler's
-// text counts only if there is a pooler, and if no statement can have raised it.
+// text counts only if there is a pooler, and if no statement can have raised it: a FATAL,
+// or an error before the prelude's results. A message that gave a result was run, whatever
+// is said afterwards.
 //
 // SQLSTATE alone does not tell: PgBouncer says 08P01 for everything, Supavisor XX000,
 // PgCat and PgDog 58000. What no row knows is kUnknown if the session broke, else kFailed.

@@ -51,6 +51,13 @@ TEST_P(KnownErrorTest, DecidesTheFateOfAMessageThatWasSent) {
   EXPECT_EQ(FateOfSent(AsSaid(GetParam()), Broken()), GetParam().fate);
 }
 
+// Whoever speaks after a result came can not mean that nothing ran.
+TEST_P(KnownErrorTest, IsNoExcuseForAMessageThatRuns) {
+  SentMessage runs = Broken();
+  runs.results_came = true;
+  EXPECT_EQ(FateOfSent(AsSaid(GetParam()), runs), Fate::kUnknown);
+}
+
 TEST_P(KnownErrorTest, NothingHasRunBeforeTheLogin) {
   const Fate fate = FateOfConnect(AsSaid(GetParam()));
   if (GetParam().fate == Fate::kMisconfigured || GetParam().fate == Fate::kBadCredentials) {
@@ -91,7 +98,7 @@ TEST(FateTest, AStatementCanNotSpeakForAPooler) {
   EXPECT_NE(FateOfSent(Error("FATAL", "58000", "checkout timeout"), direct), Fate::kNotRun);
   // Before the prelude's own results it can only be the pooler.
   SentMessage unanswered = Alive();
-  unanswered.backend_answered = false;
+  unanswered.has_prelude = true;
   EXPECT_EQ(FateOfSent(forged, unanswered), Fate::kNotRun);
 }
 

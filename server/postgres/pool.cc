@@ -157,6 +157,7 @@ void Pool::OnOpened(const Connection& connection, absl::Duration took) {
     ++health_.open;
     health_.last_failure.clear();
     health_.proven_at = absl::Now();
+    line_->Bar(absl::OkStatus());
   }
   line_->Explain("");
   observer_->Record(observe::ConnectionOpened{facts.server_version, facts.backend_pid, facts.behind_pooler, facts.tls,
@@ -164,20 +165,23 @@ void Pool::OnOpened(const Connection& connection, absl::Duration took) {
 }
 
 void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry_in) {
+  // Weather passes, and calls wait for it; a wrong password does not.
+  absl::Status refusal;
+  if (failure.fate == Fate::kMisconfigured || failure.fate == Fate::kBadCredentials) {
+    refusal = errors::BackendUnreachable(absl::StrCat("can not connect: ", failure.error.message), retry_in);
+  }
   bool none_open = false;
   {
     MutexLock lock(&mu_);
     none_open = health_.open == 0;
     // A connection more that can not be had is no illness.
     if (none_open) health_.last_failure = failure.error.message;
+    if (none_open) line_->Bar(refusal);
   }
   observer_->Record(observe::ConnectionFailed{failure.error.sqlstate, failure.error.message, retry_in});
   if (!none_open) return;
   line_->Explain(absl::StrCat("no connection to the database: ", failure.error.message));
-  // Weather passes, and calls wait for it; a wrong password does not.
-  if (failure.fate == Fate::kMisconfigured || failure.fate == Fate::kBadCredentials) {
-    line_->RefuseAll(errors::BackendUnreachable(absl::StrCat("can not connect: ", failure.error.message), retry_in));
-  }
+  if (!refusal.ok()) line_->RefuseAll(refusal);
 }
 
 void Pool::OnClosed(absl::string_view why, absl::Duration age) {

@@ -14,7 +14,7 @@ def conformance_test(name, deps = [], **kwargs):
         name = name,
         srcs = [name + ".cc"],
         deps = deps + [
-            ":fixture",
+            "//tests/conformance:fixture",
             "//third_party:gtest_main",
         ],
         size = kwargs.pop("size", "medium"),
