@@ -39,21 +39,36 @@ static int FreePort() {
   return ntohs(address.sin_port);
 }
 
+// A new cluster's files: initdb takes 1 s, a copy of what it made 0.1 s.
+static const std::string& FreshCluster() {
+  static const TempDir& directory = []() -> const TempDir& {
+    static const TempDir made;
+    Process::Options initdb;
+    initdb.command = {PostgresProgram("initdb"),
+                      "--pgdata=" + made.File("data"),
+                      "--auth=trust",
+                      "--encoding=UTF8",
+                      "--locale=C.UTF-8",
+                      "--username=postgres",
+                      "--no-sync",
+                      "--no-instructions"};
+    initdb.environment = {{"PGOPTIONS", ""}, {"TZ", "Etc/UTC"}};
+    initdb.output_path = made.File("initdb.log");
+    initdb.unprivileged = true;
+    RunOrDie(initdb);
+    return made;
+  }();
+  static const std::string& path = *new std::string(directory.File("data"));
+  return path;
+}
+
 PostgresServer::PostgresServer(const Options& options) {
   if (options.tcp) port_ = FreePort();
-  Process::Options initdb;
-  initdb.command = {PostgresProgram("initdb"),
-                    "--pgdata=" + directory_.File("data"),
-                    "--auth=trust",
-                    "--encoding=UTF8",
-                    "--locale=C.UTF-8",
-                    "--username=postgres",
-                    "--no-sync",
-                    "--no-instructions"};
-  initdb.environment = {{"PGOPTIONS", ""}, {"TZ", "Etc/UTC"}};
-  initdb.output_path = directory_.File("initdb.log");
-  initdb.unprivileged = true;
-  RunOrDie(initdb);
+  Process::Options copy;
+  copy.command = {"cp", "--recursive", "--preserve=mode", FreshCluster(), directory_.File("data")};
+  copy.output_path = directory_.File("copy.log");
+  copy.unprivileged = true;
+  RunOrDie(copy);
 
   std::string conf = absl::StrCat("listen_addresses = '", options.tcp ? "127.0.0.1" : "", "'\nport = ", port_,
                                   "\nunix_socket_directories = '", directory_.path(),
