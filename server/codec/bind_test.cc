@@ -178,5 +178,18 @@ TEST(BindTest, MapsPositionsBackToTheCallersText) {
   EXPECT_EQ(bound->CallerPosition(sql, position_of("FROM")), 26);
 }
 
+// The size is bounded before anything is allocated, by what the literals may need at most.
+TEST(BindTest, TheLimitOfTheBoundTextHoldsToTheByte) {
+  const v1::Statement statement = Of("SELECT $1 || $1", {Text("it's")});
+  BindLimits limits;
+  limits.bound_bytes_max = 1;
+  const absl::Status refused = Bind(statement, limits).status();
+  ASSERT_EQ(ReasonOf(refused), "REQUEST_TOO_LARGE");
+  limits.bound_bytes_max = std::stoul(FactsOf(refused).metadata.at("actual"));
+  EXPECT_TRUE(Bind(statement, limits).ok());
+  --limits.bound_bytes_max;
+  EXPECT_EQ(ReasonOf(Bind(statement, limits).status()), "REQUEST_TOO_LARGE");
+}
+
 }  // namespace
 }  // namespace sluice::codec
