@@ -1,19 +1,14 @@
 #include "server/postgres/connection.h"
 
 #include <libpq-fe.h>
-#include <poll.h>
-#include <sys/socket.h>
 
-#include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "server/base/utf8.h"
 #include "server/postgres/reception.h"
+#include "server/postgres/transmission.h"
 
 namespace sluice::postgres {
 namespace {
@@ -28,11 +23,6 @@ void ReceiveNotice(void* notices_slot, const PGresult* notice) {
   if (notices != nullptr && notices->size() < kNoticesMax) notices->push_back(ReadServerError(notice));
 }
 
-absl::string_view Parameter(PGconn* connection, const char* name) {
-  const char* value = PQparameterStatus(connection, name);
-  return value == nullptr ? "" : value;
-}
-
 Outcome OutcomeOf(Fate fate, bool may_commit_midway) {
   switch (fate) {
     case Fate::kNotRun:
@@ -42,19 +32,6 @@ Outcome OutcomeOf(Fate fate, bool may_commit_midway) {
     case Fate::kUnknown: break;
   }
   return v1::OUTCOME_UNKNOWN;
-}
-
-std::string SetTransaction(const Flight& flight) {
-  std::string modes;
-  switch (flight.isolation) {
-    case Isolation::kDefault: break;
-    case Isolation::kReadCommitted: modes += ", ISOLATION LEVEL READ COMMITTED"; break;
-    case Isolation::kRepeatableRead: modes += ", ISOLATION LEVEL REPEATABLE READ"; break;
-    case Isolation::kSerializable: modes += ", ISOLATION LEVEL SERIALIZABLE"; break;
-  }
-  if (flight.read_only) modes += ", READ ONLY";
-  if (flight.deferrable) modes += ", DEFERRABLE";
-  return modes.empty() ? "" : absl::StrCat("SET TRANSACTION", modes.substr(1), ";");
 }
 
 }  // namespace
@@ -92,12 +69,7 @@ std::unique_ptr<Connection> Connection::Open(const Options& options, JitPolicy* 
 // Asks the server about itself; false if it can not be used.
 bool Connection::Probe(absl::Time deadline, OpenFailure* failure) {
   Flight flight;
-  // Functions of pg_catalog by their full name: anybody can put others in front of them.
-  flight.statements = {
-      "SELECT pg_catalog.current_setting('jit', true),"
-      " (SELECT source FROM pg_catalog.pg_settings WHERE name = 'jit'),"
-      " pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'),"
-      " pg_catalog.current_setting('transaction_read_only'), pg_catalog.pg_is_in_recovery()"};
+  flight.statements = {QuestionAboutServer()};
   flight.alone = true;
   flight.deadline = deadline;
   const FlightReport report = Fly(flight);
@@ -106,51 +78,35 @@ bool Connection::Probe(absl::Time deadline, OpenFailure* failure) {
     failure->fate = FateOfConnect(failure->error);
     return false;
   }
-  PGconn* handle = session_->handle();
-  const Result& answer = report.results[0];
-  facts_.jit.setting = std::string(answer.Text(0, 0));
-  facts_.jit.source = std::string(answer.Text(0, 1));
-  if (!absl::SimpleAtoi(answer.Text(0, 2), &facts_.backend_pid)) facts_.backend_pid = 0;
-  facts_.server_version = std::string(answer.Text(0, 3));
-  facts_.read_only = answer.Text(0, 4) == "on";
-  facts_.in_recovery = answer.Text(0, 5) == "t";
-  facts_.server_version_number = PQserverVersion(handle);
-  facts_.behind_pooler = PQbackendPID(handle) != facts_.backend_pid;
-  facts_.has_cancel_key = PQbackendPID(handle) != 0;
-  facts_.tls = PQsslInUse(handle) != 0;
-  facts_.standard_conforming_strings = strings_conform();
+  facts_ = ReadServerFacts(report.results[0], session_->handle());
 
   failure->fate = Fate::kMisconfigured;
-  if (Parameter(handle, "client_encoding") != "UTF8") {
+  const absl::string_view encoding = ReportedSetting(session_->handle(), "client_encoding");
+  if (encoding != "UTF8") {
     // In SJIS or GBK a quote can be the second byte of a character.
-    failure->error.message = absl::StrCat("client_encoding is ", Parameter(handle, "client_encoding"), ", not UTF8");
+    failure->error.message = absl::StrCat("client_encoding is ", encoding, ", not UTF8");
     return false;
   }
   if (absl::Status off = jit_->Verify(facts_.jit); !off.ok()) {
     failure->error.message = std::string(off.message());
     return false;
   }
-  ComposeFixedPrelude();
+  if (jit_->may_set_beside_statements()) ComposePrelude();
   return true;
 }
 
-void Connection::ComposeFixedPrelude() {
-  const auto set = [this](absl::string_view assignment) {
-    absl::StrAppend(&fixed_prelude_, "SET LOCAL ", assignment, ";");
-    ++fixed_prelude_statements_;
-  };
-  if (!jit_->may_set_beside_statements()) return;
-  if (jit_->wants_prefix(facts_.jit)) set("jit = off");
-  // The forms in which values are read, where a role or database has others.
+void Connection::ComposePrelude() {
   PGconn* handle = session_->handle();
-  if (!absl::StartsWith(Parameter(handle, "DateStyle"), "ISO")) set("datestyle = 'ISO'");
-  if (Parameter(handle, "IntervalStyle") != "postgres") set("intervalstyle = 'postgres'");
+  if (jit_->wants_prefix(facts_.jit)) prelude_.SetLocal("jit = off");
+  // The forms in which values are read, where a role or database has others.
+  if (!absl::StartsWith(ReportedSetting(handle, "DateStyle"), "ISO")) prelude_.SetLocal("datestyle = 'ISO'");
+  if (ReportedSetting(handle, "IntervalStyle") != "postgres") prelude_.SetLocal("intervalstyle = 'postgres'");
   // Before 12, floats were rounded to 15 digits by default.
-  if (facts_.server_version_number < 120000) set("extra_float_digits = 3");
+  if (facts_.server_version_number < 120000) prelude_.SetLocal("extra_float_digits = 3");
 }
 
 bool Connection::strings_conform() const {
-  return Parameter(session_->handle(), "standard_conforming_strings") != "off";
+  return ReportedSetting(session_->handle(), "standard_conforming_strings") != "off";
 }
 
 FlightReport Connection::Fly(const Flight& flight) {
@@ -166,17 +122,17 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   const absl::Duration room = flight.alone ? absl::ZeroDuration() : kStatementTimeoutRoom;
   if (interrupt_.raised()) return NotStarted(CutShort::kByCaller, *report);
   if (absl::Now() >= flight.deadline) return NotStarted(CutShort::kByDeadline, *report);
-  if (!IsAlive()) {
+  if (lost_ || !IsAlive(session_->handle(), report->notices)) {
     lost_ = true;
     return NotStarted(CutShort::kNo, *report);
   }
 
-  const Message message = Compose(flight);
+  const Message message = Compose(flight, prelude_, jit_->may_set_beside_statements(), absl::Now());
   report->round_trips = 1;
-  if (const Sent sent = Send(message.text, flight.deadline + room + cancel_wait_); sent != Sent::kWhole) {
+  const Sent sent = Send(session_->handle(), message.text, flight.deadline + room + cancel_wait_);
+  if (sent != Sent::kWhole) {
     lost_ = true;
     FlightFailure failure = NotStarted(CutShort::kNo, *report);
-    // An incomplete message is never run; but was it incomplete?
     if (sent == Sent::kUnclear) failure.outcome = v1::OUTCOME_UNKNOWN;
     return failure;
   }
@@ -234,95 +190,16 @@ Fate Connection::FateOf(const Reception& reception, const Message& message) {
   return fate;
 }
 
-// Which statement an error is about, and where in it. PostgreSQL parses the whole message
-// before it runs the first statement, so a syntax error comes before any result.
-void Connection::LocateError(const Message& message, size_t completed, FlightFailure* failure) {
-  failure->statement = completed;
-  if (failure->error.position <= 0) return;
-  const size_t byte = ByteOfCharacter(message.text, failure->error.position);
-  const auto behind = std::upper_bound(message.begins.begin(), message.begins.end(), byte);
-  if (behind == message.begins.begin()) return;
-  failure->statement = static_cast<size_t>(behind - message.begins.begin()) - 1;
-  failure->position = failure->error.position - CharacterPosition(message.text, message.begins[failure->statement]) + 1;
-}
-
 FlightFailure Connection::NotStarted(CutShort cut_short, const FlightReport& report) const {
   FlightFailure failure;
   failure.outcome = v1::OUTCOME_NOT_STARTED;
   failure.cut_short = cut_short;
   // The last words of the server came as a notice, since nobody had asked anything.
   for (const ServerError& notice : report.notices) {
-    if (notice.severity == "FATAL" || notice.severity == "PANIC") failure.error = notice;
+    if (EndsSession(notice)) failure.error = notice;
   }
   if (failure.error.message.empty()) failure.error.message = "the connection was lost before the statement was sent";
   return failure;
-}
-
-Connection::Message Connection::Compose(const Flight& flight) const {
-  Message message;
-  size_t size = 256;
-  for (absl::string_view statement : flight.statements) size += statement.size() + 4;
-  message.text.reserve(size);
-  if (!flight.alone) {
-    const std::string transaction = SetTransaction(flight);
-    absl::StrAppend(&message.text, transaction, fixed_prelude_);
-    message.prelude_statements = fixed_prelude_statements_ + (transaction.empty() ? 0 : 1);
-    if (flight.deadline != absl::InfiniteFuture() && jit_->may_set_beside_statements()) {
-      const int64_t left = absl::ToInt64Milliseconds(flight.deadline - absl::Now());
-      constexpr int64_t kTimeoutMax = std::numeric_limits<int32_t>::max();
-      absl::StrAppend(&message.text, "SET LOCAL statement_timeout = ", std::clamp<int64_t>(left, 1, kTimeoutMax), ";");
-      ++message.prelude_statements;
-    }
-  }
-  for (absl::string_view statement : flight.statements) {
-    // On a line of its own: the statement before may end in a -- comment.
-    if (!message.begins.empty()) message.text += "\n;\n";
-    message.begins.push_back(message.text.size());
-    absl::StrAppend(&message.text, statement);
-  }
-  return message;
-}
-
-// One system call when all is well. Turns most unknown outcomes into NOT_STARTED: a
-// backend that was killed while idle has said so by now.
-bool Connection::IsAlive() {
-  PGconn* handle = session_->handle();
-  if (lost_ || PQstatus(handle) != CONNECTION_OK || PQtransactionStatus(handle) != PQTRANS_IDLE) return false;
-  constexpr int kReadsMax = 100;
-  for (int reads = 0; reads < kReadsMax; ++reads) {
-    pollfd socket = {PQsocket(handle), POLLIN, 0};
-    if (poll(&socket, 1, 0) <= 0) return true;
-    if (PQconsumeInput(handle) == 0) return false;
-    PQisBusy(handle);  // parses what came
-    if (PQstatus(handle) != CONNECTION_OK) return false;
-    for (const ServerError& notice : *notices_) {
-      if (notice.severity == "FATAL" || notice.severity == "PANIC") return false;
-    }
-  }
-  return false;
-}
-
-Connection::Sent Connection::Send(const std::string& message, absl::Time give_up) {
-  PGconn* handle = session_->handle();
-  if (PQsendQuery(handle, message.c_str()) == 0) return GiveUpSending(Sent::kNotWhole);
-  for (;;) {
-    const int flushed = PQflush(handle);
-    if (flushed == 0) return Sent::kWhole;
-    if (flushed < 0) return GiveUpSending(Sent::kUnclear);
-    // Some of it is still here, so it is not whole there.
-    if (absl::Now() >= give_up) return GiveUpSending(Sent::kNotWhole);
-    pollfd socket = {PQsocket(handle), POLLIN | POLLOUT, 0};
-    if (poll(&socket, 1, 100) > 0 && (socket.revents & POLLIN) != 0 && PQconsumeInput(handle) == 0) {
-      return GiveUpSending(Sent::kUnclear);
-    }
-  }
-}
-
-// Closing a connection flushes what libpq still has of the message, which would then be
-// whole after all: not through a socket that is shut down.
-Connection::Sent Connection::GiveUpSending(Sent sent) {
-  if (PQsocket(session_->handle()) >= 0) shutdown(PQsocket(session_->handle()), SHUT_RDWR);
-  return sent;
 }
 
 SessionState Connection::state() const {

@@ -14,6 +14,8 @@
 #include "server/postgres/flight.h"
 #include "server/postgres/interrupt.h"
 #include "server/postgres/jit.h"
+#include "server/postgres/message.h"
+#include "server/postgres/server_facts.h"
 #include "server/postgres/session.h"
 
 namespace sluice::postgres {
@@ -22,20 +24,6 @@ class Reception;
 
 // Where the session stands between flights.
 enum class SessionState { kIdle, kBusy, kInTransaction, kCopying, kLost };
-
-// What was found on the other side when the session was opened.
-struct ServerFacts {
-  std::string server_version;     // "15.18 (Debian 15.18-0+deb12u1)"
-  int server_version_number = 0;  // 150018
-  int backend_pid = 0;            // the real one
-  bool behind_pooler = false;     // the pid it was told at login is another one
-  bool has_cancel_key = true;
-  bool read_only = false;  // default_transaction_read_only, or a standby
-  bool in_recovery = false;
-  bool tls = false;
-  bool standard_conforming_strings = true;
-  JitFinding jit;
-};
 
 // One session with PostgreSQL, or with a pooler in front of it, in the simple query
 // protocol only. Not thread-safe, except for Interrupt(): one thread owns it.
@@ -82,25 +70,10 @@ class Connection {
  private:
   Connection(std::unique_ptr<Session> session, const Options& options, JitPolicy* jit, Canceller* canceller);
 
-  // A whole message, and where the parts of it are.
-  struct Message {
-    std::string text;
-    size_t prelude_statements = 0;
-    // Byte at which each of the flight's statements begins.
-    std::vector<size_t> begins;
-  };
-
   bool Probe(absl::Time deadline, OpenFailure* failure);
-  void ComposeFixedPrelude();
+  void ComposePrelude();
   std::optional<FlightFailure> FlyInto(const Flight& flight, FlightReport* report);
-  Message Compose(const Flight& flight) const;
-  bool IsAlive();
-  // Whether a message left as a whole.
-  enum class Sent { kWhole, kNotWhole, kUnclear };
-  Sent Send(const std::string& message, absl::Time give_up);
-  Sent GiveUpSending(Sent sent);
   Fate FateOf(const Reception& reception, const Message& message);
-  static void LocateError(const Message& message, size_t completed, FlightFailure* failure);
   FlightFailure NotStarted(CutShort cut_short, const FlightReport& report) const;
 
   // In destruction order: the session goes first.
@@ -110,9 +83,7 @@ class Connection {
   Canceller* const canceller_;
   const absl::Time opened_at_;
   ServerFacts facts_;
-  // SET LOCAL jit = off; and whatever else this session needs in every flight.
-  std::string fixed_prelude_;
-  size_t fixed_prelude_statements_ = 0;
+  FixedPrelude prelude_;
   bool cancel_may_still_arrive_ = false;
   bool jit_refused_ = false;
   bool lost_ = false;

@@ -1,0 +1,72 @@
+#include "server/postgres/message.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/utf8.h"
+
+namespace sluice::postgres {
+namespace {
+
+// Empty if the flight asks for nothing.
+std::string SetTransaction(const Flight& flight) {
+  std::string modes;
+  switch (flight.isolation) {
+    case Isolation::kDefault: break;
+    case Isolation::kReadCommitted: modes += ", ISOLATION LEVEL READ COMMITTED"; break;
+    case Isolation::kRepeatableRead: modes += ", ISOLATION LEVEL REPEATABLE READ"; break;
+    case Isolation::kSerializable: modes += ", ISOLATION LEVEL SERIALIZABLE"; break;
+  }
+  if (flight.read_only) modes += ", READ ONLY";
+  if (flight.deferrable) modes += ", DEFERRABLE";
+  return modes.empty() ? "" : absl::StrCat("SET TRANSACTION", modes.substr(1), ";");
+}
+
+void AppendPrelude(const Flight& flight, const FixedPrelude& prelude, bool sets_time_limit, absl::Time now,
+                   Message* message) {
+  const std::string transaction = SetTransaction(flight);
+  absl::StrAppend(&message->text, transaction, prelude.text);
+  message->prelude_statements = prelude.statements + (transaction.empty() ? 0 : 1);
+  if (!sets_time_limit || flight.deadline == absl::InfiniteFuture()) return;
+  const int64_t left_ms = absl::ToInt64Milliseconds(flight.deadline - now);
+  constexpr int64_t kTimeoutMax = std::numeric_limits<int32_t>::max();
+  // 0 would mean none.
+  absl::StrAppend(&message->text, "SET LOCAL statement_timeout = ", std::clamp<int64_t>(left_ms, 1, kTimeoutMax), ";");
+  ++message->prelude_statements;
+}
+
+}  // namespace
+
+void FixedPrelude::SetLocal(absl::string_view assignment) {
+  absl::StrAppend(&text, "SET LOCAL ", assignment, ";");
+  ++statements;
+}
+
+Message Compose(const Flight& flight, const FixedPrelude& prelude, bool sets_time_limit, absl::Time now) {
+  Message message;
+  size_t size = 256;
+  for (absl::string_view statement : flight.statements) size += statement.size() + 4;
+  message.text.reserve(size);
+  if (!flight.alone) AppendPrelude(flight, prelude, sets_time_limit, now, &message);
+  for (absl::string_view statement : flight.statements) {
+    // On a line of its own: the statement before may end in a -- comment.
+    if (!message.begins.empty()) message.text += "\n;\n";
+    message.begins.push_back(message.text.size());
+    absl::StrAppend(&message.text, statement);
+  }
+  return message;
+}
+
+void LocateError(const Message& message, size_t completed, FlightFailure* failure) {
+  failure->statement = completed;
+  if (failure->error.position <= 0) return;
+  const size_t byte = ByteOfCharacter(message.text, failure->error.position);
+  const auto behind = std::upper_bound(message.begins.begin(), message.begins.end(), byte);
+  if (behind == message.begins.begin()) return;
+  failure->statement = static_cast<size_t>(behind - message.begins.begin()) - 1;
+  failure->position = failure->error.position - CharacterPosition(message.text, message.begins[failure->statement]) + 1;
+}
+
+}  // namespace sluice::postgres

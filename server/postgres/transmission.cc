@@ -1,0 +1,54 @@
+#include "server/postgres/transmission.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+
+namespace sluice::postgres {
+namespace {
+
+// Closing a connection flushes what libpq still has of the message, which would then be
+// whole after all: not through a socket that is shut down.
+Sent GiveUp(PGconn* connection, Sent sent) {
+  if (PQsocket(connection) >= 0) shutdown(PQsocket(connection), SHUT_RDWR);
+  return sent;
+}
+
+}  // namespace
+
+bool IsAlive(pg_conn* connection, const std::vector<ServerError>& notices) {
+  if (PQstatus(connection) != CONNECTION_OK || PQtransactionStatus(connection) != PQTRANS_IDLE) return false;
+  constexpr int kReadsMax = 100;
+  for (int reads = 0; reads < kReadsMax; ++reads) {
+    pollfd socket = {PQsocket(connection), POLLIN, 0};
+    if (poll(&socket, 1, 0) <= 0) return true;
+    if (PQconsumeInput(connection) == 0) return false;
+    PQisBusy(connection);  // parses what came
+    if (PQstatus(connection) != CONNECTION_OK) return false;
+    if (std::any_of(notices.begin(), notices.end(), EndsSession)) return false;
+  }
+  return false;
+}
+
+bool EndsSession(const ServerError& error) { return error.severity == "FATAL" || error.severity == "PANIC"; }
+
+Sent Send(pg_conn* connection, const std::string& message, absl::Time give_up) {
+  if (PQsendQuery(connection, message.c_str()) == 0) return GiveUp(connection, Sent::kNotWhole);
+  for (;;) {
+    const int flushed = PQflush(connection);
+    if (flushed == 0) return Sent::kWhole;
+    if (flushed < 0) return GiveUp(connection, Sent::kUnclear);
+    // Some of it is still here, so it is not whole there.
+    if (absl::Now() >= give_up) return GiveUp(connection, Sent::kNotWhole);
+    pollfd socket = {PQsocket(connection), POLLIN | POLLOUT, 0};
+    if (poll(&socket, 1, 100) > 0 && (socket.revents & POLLIN) != 0 && PQconsumeInput(connection) == 0) {
+      return GiveUp(connection, Sent::kUnclear);
+    }
+  }
+}
+
+}  // namespace sluice::postgres

@@ -1,0 +1,31 @@
+#ifndef SLUICE_SERVER_POSTGRES_TRANSMISSION_H_
+#define SLUICE_SERVER_POSTGRES_TRANSMISSION_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/postgres/server_error.h"
+
+struct pg_conn;
+
+namespace sluice::postgres {
+
+// Whether an idle session still lives: one system call when all is well. Turns most unknown
+// outcomes into NOT_STARTED, as a backend that was killed while idle has said so by now;
+// its last words are among `notices`, which the connection's notice receiver fills.
+bool IsAlive(pg_conn* connection, const std::vector<ServerError>& notices);
+
+// FATAL or PANIC: the session is over with it.
+bool EndsSession(const ServerError& error);
+
+// Whether a message left as a whole. One that did not is never run.
+enum class Sent { kWhole, kNotWhole, kUnclear };
+
+// Sends a message, reading what comes meanwhile, until `give_up`. A connection on which it
+// did not leave as a whole is of no use any more.
+Sent Send(pg_conn* connection, const std::string& message, absl::Time give_up);
+
+}  // namespace sluice::postgres
+
+#endif  // SLUICE_SERVER_POSTGRES_TRANSMISSION_H_
