@@ -257,8 +257,8 @@ class Examination {
     const std::string seen = absl::StrCat(jit.setting, ", set by ", jit.source);
     if (jit.off_for_good()) return Good("ask for JIT", seen);
     Note("ask for JIT", seen,
-         absl::StrCat("the gateway switches it off in every call; ALTER ROLE ", Parameter("user", "..."),
-                      " SET jit = off saves it that"));
+         absl::StrCat("the gateway switches it off in every call; for other clients too: ALTER ROLE ",
+                      Parameter("user", "..."), " SET jit = off"));
   }
 
   void ProbePreparedStatements() {

@@ -28,7 +28,7 @@ bool JitPolicy::wants_startup_option() const {
 bool JitPolicy::wants_prefix(const JitFinding& finding) const {
   if (set_refused_ || finding.setting.empty()) return false;
   if (configured_ == JitStrategy::kPrefix) return true;
-  return configured_ == JitStrategy::kAuto && !finding.off_for_good();
+  return configured_ == JitStrategy::kAuto && !finding.stays_off();
 }
 
 absl::Status JitPolicy::Verify(const JitFinding& finding) const {

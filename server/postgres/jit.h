@@ -13,7 +13,7 @@ namespace sluice::postgres {
 // and no pooler carries it reliably: PgBouncer refuses the startup option, Supavisor,
 // PgCat and Odyssey drop it without a word, PgDog refuses SET beside a statement.
 enum class JitStrategy {
-  kAuto,     // kRole where it is off for good, else kPrefix, and kStartup where SET is refused
+  kAuto,     // kRole where that can be relied on, else kPrefix, and kStartup where SET is refused
   kPrefix,   // SET LOCAL jit = off in front of every flight
   kStartup,  // options=-c jit=off, verified at every connect
   kRole,     // ALTER ROLE ... SET jit = off, verified at every connect
@@ -27,9 +27,13 @@ absl::string_view JitStrategyName(JitStrategy strategy);
 struct JitFinding {
   std::string setting;  // "on", "off"; empty before PostgreSQL 11, which has none
   std::string source;   // of pg_settings: "default", "user", "database", "session", ...
+  bool behind_pooler = false;
   // Off by a setting of the server, the database or the role, so in every session; not by
   // a SET that somebody left in this one.
   bool off_for_good() const;
+  // ... and nobody else can change it in this session. A pooler's other clients can: their
+  // SET jit = on stays on a backend, which is ours in a later flight.
+  bool stays_off() const { return off_for_good() && (setting.empty() || !behind_pooler); }
 };
 
 // The strategy in force for one server, which may change while it is learned what the

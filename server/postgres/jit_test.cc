@@ -5,7 +5,7 @@
 namespace sluice::postgres {
 namespace {
 
-JitFinding Finding(const char* setting, const char* source) { return {setting, source}; }
+JitFinding Finding(const char* setting, const char* source) { return {setting, source, /*behind_pooler=*/false}; }
 
 TEST(JitPolicyTest, AutoUsesThePrefixUnlessJitIsOffForGood) {
   const JitPolicy policy(JitStrategy::kAuto);
@@ -20,6 +20,12 @@ TEST(JitPolicyTest, WhatSomebodySetInOneSessionDoesNotCount) {
   const JitPolicy policy(JitStrategy::kAuto);
   EXPECT_TRUE(policy.wants_prefix(Finding("off", "session")));
   EXPECT_TRUE(policy.wants_prefix(Finding("off", "client")));
+}
+
+// Another client's SET jit = on stays on a backend that this session gets later.
+TEST(JitPolicyTest, BehindAPoolerTheRolesSettingIsNotReliedOn) {
+  EXPECT_TRUE(JitPolicy(JitStrategy::kAuto).wants_prefix({"off", "user", /*behind_pooler=*/true}));
+  EXPECT_FALSE(JitPolicy(JitStrategy::kAuto).wants_prefix({"", "", /*behind_pooler=*/true}));
 }
 
 TEST(JitPolicyTest, BeforePostgres11ThereIsNone) {

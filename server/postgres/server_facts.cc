@@ -24,6 +24,7 @@ ServerFacts ReadServerFacts(const Result& answer, pg_conn* connection) {
   facts.in_recovery = answer.Text(0, 5) == "t";
   facts.server_version_number = PQserverVersion(connection);
   facts.behind_pooler = PQbackendPID(connection) != facts.backend_pid;
+  facts.jit.behind_pooler = facts.behind_pooler;
   facts.has_cancel_key = PQbackendPID(connection) != 0;
   facts.tls = PQsslInUse(connection) != 0;
   facts.standard_conforming_strings = ReportedSetting(connection, "standard_conforming_strings") != "off";

@@ -58,16 +58,20 @@ TEST_P(PoolersTest, KeepsJitOffInEveryFlight) {
   EXPECT_TRUE(WasCompiled(leaves_on.Client()));
 }
 
-TEST_P(PoolersTest, NeedsNoPrefixWhereTheRoleHasJitOff) {
+TEST_P(PoolersTest, RelyOnTheRolesJitSettingOnlyWhereNobodyElseCanChangeIt) {
   Direct(postgres_.ConnectionString()).Run("ALTER ROLE postgres SET jit = off");
   if (pgbouncer_ != nullptr) {
     // Backends that the pooler has opened already began without it.
     pgbouncer_->Stop(SIGTERM);
     pgbouncer_->Start();
   }
-  const Gateway gateway(url(), {"--log_format=json"});
+  const Gateway gateway(url(), {"--log_format=json", "--pool_size=1"});
   EXPECT_FALSE(WasCompiled(gateway.Client()));
-  EXPECT_TRUE(absl::StrContains(gateway.log(), "\"jit\":\"role\"")) << gateway.log();
+  const char* strategy = pgbouncer_ == nullptr ? "\"jit\":\"role\"" : "\"jit\":\"prefix\"";
+  EXPECT_TRUE(absl::StrContains(gateway.log(), strategy)) << gateway.log();
+  if (pgbouncer_ == nullptr) return;
+  Direct(pgbouncer_->ConnectionString()).Run("SELECT set_config('jit', 'on', false)");
+  EXPECT_FALSE(WasCompiled(gateway.Client()));
 }
 
 TEST_P(PoolersTest, AJitSettingThatAnotherClientLeftDoesNotCount) {
