@@ -1,5 +1,7 @@
 #include "server/base/error.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <utility>
 
 #include "absl/strings/cord.h"
@@ -7,6 +9,8 @@
 
 namespace sluice {
 namespace {
+
+using google::protobuf::util::TimeUtil;
 
 constexpr char kErrorInfo[] = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr char kRetryInfo[] = "type.googleapis.com/google.rpc.RetryInfo";
@@ -55,9 +59,7 @@ absl::Status MakeError(ErrorFacts facts) {
 
   if (facts.retry_after.has_value()) {
     google::rpc::RetryInfo retry;
-    absl::Duration rest;
-    retry.mutable_retry_delay()->set_seconds(absl::IDivDuration(*facts.retry_after, absl::Seconds(1), &rest));
-    retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+    *retry.mutable_retry_delay() = TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(*facts.retry_after));
     SetPayload(kRetryInfo, retry, &status);
   }
   if (facts.postgres.has_value()) {
@@ -79,7 +81,7 @@ ErrorFacts FactsOf(const absl::Status& status) {
     facts.metadata.erase("outcome");
   }
   if (auto retry = GetPayload<google::rpc::RetryInfo>(kRetryInfo, status)) {
-    facts.retry_after = absl::Seconds(retry->retry_delay().seconds()) + absl::Nanoseconds(retry->retry_delay().nanos());
+    facts.retry_after = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(retry->retry_delay()));
   }
   facts.postgres = GetPayload<v1::PostgresError>(kPostgresError, status);
   return facts;

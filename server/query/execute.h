@@ -25,9 +25,6 @@ TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1:
 void GiveUpRest(const Plan& plan, const absl::Status& next, const absl::Status& rest,
                 v1::ExecuteBatchResponse* response);
 
-// SELECT of the server's time: is it there, and how far away?
-TurnEnd Ping(Turn* turn, v1::PingResponse* response);
-
 }  // namespace sluice::query
 
 #endif  // SLUICE_SERVER_QUERY_EXECUTE_H_

@@ -71,6 +71,7 @@ absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::
 absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller,
                                const Limits& limits) {
   ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
+  plan.is_batch = true;
   if (request.statements().empty()) return errors::InvalidField("statements", "a batch has at least one statement");
   if (request.statements_size() > limits.batch_statements_max) {
     return errors::RequestTooLarge("statements", limits.batch_statements_max, request.statements_size(), "statements");

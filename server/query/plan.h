@@ -30,6 +30,8 @@ struct PlannedStatement {
 // What a request asks for, checked and bound as far as it can be without a connection.
 struct Plan {
   std::vector<PlannedStatement> statements;
+  // Errors name their statement.
+  bool is_batch = false;
   postgres::Isolation isolation = postgres::Isolation::kDefault;
   bool read_only = false;
   bool deferrable = false;

@@ -1,5 +1,7 @@
 #include "server/query/turn.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -7,10 +9,8 @@
 namespace sluice::query {
 namespace {
 
-void SetDuration(absl::Duration duration, google::protobuf::Duration* proto) {
-  absl::Duration rest;
-  proto->set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
-  proto->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  return google::protobuf::util::TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(duration));
 }
 
 }  // namespace
@@ -34,8 +34,8 @@ postgres::FlightReport Turn::Fly(postgres::Flight flight) {
 
 v1::CallInfo Turn::Info() const {
   v1::CallInfo info;
-  SetDuration(cost_.queue_time, info.mutable_queue_time());
-  SetDuration(cost_.database_time, info.mutable_database_time());
+  *info.mutable_queue_time() = ToProto(cost_.queue_time);
+  *info.mutable_database_time() = ToProto(cost_.database_time);
   info.set_round_trips(cost_.round_trips);
   info.set_attempts(cost_.attempts);
   info.set_backend_pid(cost_.backend_pid);

@@ -9,6 +9,7 @@
 #include "server/base/error.h"
 #include "server/base/status_macros.h"
 #include "server/query/execute.h"
+#include "server/query/ping.h"
 #include "server/rpc/grpc_status.h"
 #include "server/rpc/request.h"
 

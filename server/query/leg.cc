@@ -1,0 +1,104 @@
+#include "server/query/leg.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error.h"
+#include "server/base/errors.h"
+#include "server/base/status_macros.h"
+#include "server/query/outcome.h"
+
+namespace sluice::query {
+namespace {
+
+using postgres::Flight;
+using postgres::FlightFailure;
+using postgres::FlightReport;
+
+bool LooksReadOnly(const Plan& plan, const Leg& leg) {
+  if (plan.read_only) return true;
+  for (size_t i = leg.first; i < leg.last; ++i) {
+    if (!plan.statements[i].bound.facts.looks_read_only) return false;
+  }
+  return true;
+}
+
+Flight FlightFor(const Plan& plan, const Leg& leg, bool force_read_only) {
+  Flight flight;
+  flight.isolation = plan.isolation;
+  flight.read_only = plan.read_only || force_read_only;
+  flight.deferrable = plan.deferrable;
+  flight.answer_bytes_max = plan.answer_bytes_max;
+  for (size_t i = leg.first; i < leg.last; ++i) {
+    const codec::BoundStatement& bound = plan.statements[i].bound;
+    flight.statements.push_back(bound.text);
+    if (bound.facts.may_share_transaction) continue;
+    flight.alone = true;
+    flight.may_commit_midway = true;
+  }
+  return flight;
+}
+
+// PostgreSQL knows statements that can not run in a transaction better than the scanner.
+bool NeedsToFlyAlone(const FlightFailure& failure, const Flight& flight) {
+  const bool plain = flight.statements.size() == 1 && !flight.read_only && !flight.deferrable &&
+                     flight.isolation == postgres::Isolation::kDefault;
+  return plain && !flight.alone && failure.outcome == v1::OUTCOME_ROLLED_BACK && failure.error.sqlstate == "25001";
+}
+
+// In a batch an error says which statement it is about.
+absl::Status NameStatement(const Plan& plan, size_t index, const absl::Status& status) {
+  return plan.is_batch ? WithMetadata(status, "statementIndex", absl::StrCat(index)) : status;
+}
+
+absl::Status CheckStrings(const Plan& plan, const Leg& leg, const Turn& turn) {
+  if (turn.strings_conform()) return absl::OkStatus();
+  for (size_t i = leg.first; i < leg.last; ++i) {
+    if (!plan.statements[i].bound.facts.depends_on_string_setting) continue;
+    return NameStatement(plan, i, errors::AmbiguousString());
+  }
+  return absl::OkStatus();
+}
+
+// Of a failure in a flight that was flown again as a read: the first flight may have done
+// what this one was kept from, or found already done.
+void AdmitFirstFlight(FlightFailure* failure) {
+  failure->outcome = v1::OUTCOME_UNKNOWN;
+  if (failure->error.sqlstate == "25006") failure->is_verdict = false;
+}
+
+}  // namespace
+
+absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn) {
+  RETURN_IF_ERROR(CheckStrings(plan, leg, *turn));
+  Flight flight = FlightFor(plan, leg, turn->cost().flies_again_as_read);
+  FlightReport report = turn->Fly(flight);
+  if (report.failure.has_value() && NeedsToFlyAlone(*report.failure, flight)) {
+    flight.alone = true;
+    flight.may_commit_midway = true;
+    report = turn->Fly(flight);
+  }
+  while (report.failure.has_value() && MayRerun(*report.failure, false) == Rerun::kConflict &&
+         turn->cost().reruns < kRerunsMax) {
+    ++turn->cost().reruns;
+    ++turn->cost().attempts;
+    report = turn->Fly(flight);
+  }
+  return report;
+}
+
+TurnEnd EndOfFailure(const Plan& plan, const Leg& leg, FlightFailure failure, Turn* turn) {
+  CallCost& cost = turn->cost();
+  TurnEnd end;
+  Rerun rerun = MayRerun(failure, LooksReadOnly(plan, leg));
+  if (rerun == Rerun::kAsReadOnly && cost.reruns++ >= kRerunsMax) rerun = Rerun::kNo;
+  end.again = rerun == Rerun::kNotStarted || rerun == Rerun::kAsReadOnly;
+  if (cost.flies_again_as_read && !plan.read_only) AdmitFirstFlight(&failure);
+  if (rerun == Rerun::kAsReadOnly) cost.flies_again_as_read = true;
+  const size_t index = std::min(leg.first + failure.statement, leg.last - 1);
+  end.status = NameStatement(plan, index, ToStatus(failure, plan.statements[index], *turn, plan.answer_bytes_max));
+  return end;
+}
+
+}  // namespace sluice::query
