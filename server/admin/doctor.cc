@@ -1,23 +1,20 @@
 #include "server/admin/doctor.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/admin/advice.h"
+#include "server/admin/pooler.h"
+#include "server/admin/reach.h"
 #include "server/postgres/connection.h"
 #include "server/postgres/statement_probe.h"
 
@@ -25,7 +22,6 @@ namespace sluice::admin {
 namespace {
 
 using postgres::Connection;
-using postgres::FlightReport;
 
 std::string InMilliseconds(absl::Duration duration) {
   return absl::StrFormat("%.1f ms", absl::ToDoubleMilliseconds(duration));
@@ -42,7 +38,8 @@ class Examination {
 
   bool Run() {
     ReadUrl();
-    if (!Resolve() || !LogIn()) return false;
+    if (!ReachSomeHost() || !LogIn()) return false;
+    CheckTls();
     LookForPooler();
     ReadVersion();
     CheckJit();
@@ -74,70 +71,73 @@ class Examination {
     for (const auto& ignored : url_.ignored) Note("option " + ignored.option, "means nothing here", ignored.why);
   }
 
-  bool Resolve() {
-    const std::string hosts = Parameter("host", "localhost");
-    const std::string port = Parameter("port", "5432");
-    for (absl::string_view host : absl::StrSplit(hosts, ',')) {
-      if (absl::StartsWith(host, "/") ? FindSocket(std::string(host), port) : ResolveName(std::string(host))) continue;
+  // libpq tries the hosts of a list one after the other: one that answers is enough.
+  bool ReachSomeHost() {
+    const std::vector<std::string> hosts = absl::StrSplit(Parameter("host", "localhost"), ',');
+    const std::vector<std::string> ports = absl::StrSplit(Parameter("port", "5432"), ',');
+    bool reached = false;
+    for (size_t i = 0; i < hosts.size(); ++i) reached |= Reach(hosts[i], ports[std::min(i, ports.size() - 1)]);
+    return reached || Bad("reach the database", "nobody answers", "see the notes above");
+  }
+
+  bool Reach(const std::string& host, const std::string& port) {
+    const absl::Time begin = absl::Now();
+    const absl::StatusOr<std::vector<Address>> addresses = Resolve(host, port);
+    if (!addresses.ok()) {
+      Note("resolve " + host, std::string(addresses.status().message()),
+           "check the host name; for Supabase copy it from Project Settings > Database");
       return false;
     }
-    return true;
-  }
-
-  bool FindSocket(const std::string& directory, const std::string& port) {
-    const std::string path = absl::StrCat(directory, "/.s.PGSQL.", port);
-    struct stat facts;
-    if (stat(path.c_str(), &facts) == 0) {
-      Good("find the socket", path);
-      return true;
+    if (!absl::StartsWith(host, "/")) {
+      const std::string names =
+          absl::StrJoin(*addresses, ", ", [](std::string* out, const Address& address) { *out += address.name; });
+      Good("resolve " + host, absl::StrCat(names, " in ", InMilliseconds(absl::Now() - begin)));
     }
-    return Bad("find the socket", "there is no " + path, "is the server running, and on this port?");
+    bool reached = false;
+    for (const Address& address : *addresses) reached |= ConnectTo(address, port);
+    return reached;
   }
 
-  bool ResolveName(const std::string& host) {
-    addrinfo hints = {};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* addresses = nullptr;
+  bool ConnectTo(const Address& address, const std::string& port) {
+    const bool is_socket = absl::StartsWith(address.name, "/");
+    const std::string tried = absl::StrCat("connect to ", address.name, is_socket ? "" : " port " + port);
     const absl::Time begin = absl::Now();
-    const int error = getaddrinfo(host.c_str(), nullptr, &hints, &addresses);
-    if (error != 0) {
-      return Bad("resolve " + host, gai_strerror(error),
-                 "check the host name; for Supabase copy it from Project Settings > Database");
+    const absl::StatusOr<Answer> answer = Knock(address, begin + options_.connect_timeout);
+    if (!answer.ok()) {
+      const std::string why(answer.status().message());
+      Note(tried, why, std::string(AdviceForUnreachable(why)));
+      return false;
     }
-    std::string text;
-    bool ipv4 = false;
-    for (addrinfo* address = addresses; address != nullptr; address = address->ai_next) {
-      char name[128];
-      getnameinfo(address->ai_addr, address->ai_addrlen, name, sizeof(name), nullptr, 0, NI_NUMERICHOST);
-      absl::StrAppend(&text, text.empty() ? "" : ", ", name);
-      ipv4 |= address->ai_family == AF_INET;
+    if (*answer == Answer::kNothing) {
+      Note(tried, "takes the connection, but does not speak PostgreSQL's protocol",
+           "check the port: is it another service's, or a proxy's that wants TLS from the first byte?");
+      return false;
     }
-    freeaddrinfo(addresses);
-    const std::string seen = absl::StrCat(text, " in ", InMilliseconds(absl::Now() - begin));
-    if (ipv4) {
-      Good("resolve " + host, seen);
-    } else {
-      Note("resolve " + host, seen, "IPv6 only: from a network without it use the pooler's host name");
-    }
+    const char* tls = *answer == Answer::kOffersTls ? ", offers TLS" : ", offers no TLS";
+    Good(tried, absl::StrCat("answers in ", InMilliseconds(absl::Now() - begin), is_socket ? "" : tls));
     return true;
   }
 
-  std::unique_ptr<Connection> Open(Connection::OpenFailure* failure) {
-    return Connection::Open(options_, &jit_, &canceller_, failure);
+  std::unique_ptr<Connection> Open(const Connection::Options& options, Connection::OpenFailure* failure) {
+    return Connection::Open(options, &jit_, &canceller_, failure);
   }
 
   bool LogIn() {
     const std::string tried = absl::StrCat("log in as ", Parameter("user", "?"));
     const absl::Time begin = absl::Now();
     Connection::OpenFailure failure;
-    connection_ = Open(&failure);
+    connection_ = Open(options_, &failure);
     if (connection_ == nullptr) {
       const std::string code = failure.error.sqlstate.empty() ? "" : absl::StrCat(failure.error.sqlstate, " ");
-      return Bad(tried, code + failure.error.message, AdviceFor(failure));
+      return Bad(tried, code + failure.error.message, std::string(AdviceFor(failure)));
     }
     Good(tried, absl::StrCat("in ", InMilliseconds(absl::Now() - begin), ", TCP, TLS and authentication together"));
+    return true;
+  }
+
+  void CheckTls() {
     const std::string sslmode = Parameter("sslmode", "prefer");
-    if (absl::StartsWith(Parameter("host", "localhost"), "/")) return true;
+    if (absl::StartsWith(Parameter("host", "localhost"), "/")) return;
     if (!connection_->facts().tls) {
       Note("TLS", "none (sslmode=" + sslmode + ")",
            "everything can be read on the way: sslmode=verify-full with sslrootcert");
@@ -147,42 +147,6 @@ class Examination {
     } else {
       Good("TLS", "encrypted, and the server is who it says");
     }
-    return true;
-  }
-
-  static std::string AdviceFor(const Connection::OpenFailure& failure) {
-    const std::string& message = failure.error.message;
-    const std::pair<const char*, const char*> known[] = {
-        {"Connection refused",
-         "nothing listens there: check host and port (5432 is PostgreSQL itself, 6543 Supabase's "
-         "transaction pooler)"},
-        {"timed out", "a firewall or an allow-list is in the way, or the database is paused"},
-        {"password authentication failed", "check user and password; percent-encode @ : / % in the URL"},
-        {"Tenant or user not found", "the user name needs .<project ref>, and the host must be of the right region"},
-        {"(ENOTFOUND)", "the user name needs .<project ref>, and the host must be of the right region"},
-        {"no more connections allowed", "the pooler is full: fewer clients, or one Sluice gateway for all of them"},
-        {"max clients reached in session mode", "use the transaction pooler's port (6543)"},
-        {"too many clients", "PostgreSQL is full: connect through a pooler"},
-        {"PQexec disallowed",
-         "this PgBouncer has disable_pqexec = 1, which forbids the simple protocol: switch it off"},
-        {"certificate", "sslrootcert must hold the CA of the server's certificate, and the host name must be its own"},
-        {"does not exist", "check the database name"},
-        {"no pg_hba.conf entry", "the server takes no such connection: another user, database, address, or with TLS"}};
-    for (const auto& [text, advice] : known) {
-      if (absl::StrContains(message, text)) return advice;
-    }
-    return failure.fate == postgres::Fate::kNotRun ? "it may pass: try again in a while" : "see the server's log";
-  }
-
-  // The one value of a one-row answer; nullopt on failure.
-  static std::optional<std::string> Ask(Connection* connection, absl::string_view sql, bool alone = true) {
-    postgres::Flight flight;
-    flight.statements = {sql};
-    flight.alone = alone;
-    flight.deadline = absl::Now() + absl::Seconds(10);
-    const FlightReport report = connection->Fly(flight);
-    if (report.failure.has_value() || report.results.empty() || report.results[0].row_count() != 1) return std::nullopt;
-    return std::string(report.results[0].Text(0, 0));
   }
 
   void LookForPooler() {
@@ -192,49 +156,19 @@ class Examination {
            "fine; with many clients put one gateway in front, not a pooler for each");
       return;
     }
-    pooler_ = NameOfPooler();
-    mode_ = PoolingMode();
-    Good("look for a pooler", absl::StrCat(pooler_, " in ", mode_, " mode"),
+    const auto open = [this](Connection::OpenFailure* failure) { return Open(options_, failure); };
+    const auto with_startup_option = [this](Connection::OpenFailure* failure) {
+      Connection::Options options = options_;
+      options.parameters["options"] = "-c jit=off";
+      return Open(options, failure);
+    };
+    const std::string pooler = NameOfPooler(connection_.get(), with_startup_option);
+    mode_ = PoolingMode(connection_.get(), open);
+    Good("look for a pooler", absl::StrCat(pooler, " in ", mode_, " mode"),
          mode_ == "session" ? "each connection takes a backend for itself: keep pool_size small" : "");
     if (!facts.has_cancel_key) {
       Note("cancel key", "the pooler gives none", "a cancelled call runs until its statement_timeout");
     }
-  }
-
-  // Each pooler has its own way with a startup option.
-  std::string NameOfPooler() {
-    if (absl::StartsWith(Ask(connection_.get(), "SELECT current_setting('application_name')").value_or(""),
-                         "Supavisor")) {
-      return "Supavisor";
-    }
-    if (Ask(connection_.get(), "SHOW pgdog.shards").has_value()) return "PgDog";
-    Connection::Options with_option = options_;
-    with_option.parameters["options"] = "-c jit=off";
-    Connection::OpenFailure failure;
-    if (Connection::Open(with_option, &jit_, &canceller_, &failure) != nullptr) return "a pooler (not PgBouncer)";
-    if (absl::StrContains(failure.error.message, "unsupported startup parameter")) return "PgBouncer";
-    if (absl::StartsWith(failure.error.message, "odyssey:")) return "Odyssey";
-    return "a pooler";
-  }
-
-  // Two sessions that are open at the same time and have the same backend share it.
-  std::string PoolingMode() {
-    Connection::OpenFailure failure;
-    const std::unique_ptr<Connection> second = Open(&failure);
-    if (second == nullptr) return "an unknown";
-    const auto first_pid = Ask(connection_.get(), "SELECT pg_backend_pid()");
-    const auto second_pid = Ask(second.get(), "SELECT pg_backend_pid()");
-    if (!first_pid.has_value() || first_pid != second_pid) return "session";
-    // Statement mode ends a session that is left in a transaction; in transaction mode it
-    // ends with this function, and takes its backend along.
-    postgres::Flight block;
-    block.statements = {"BEGIN"};
-    block.alone = true;
-    block.deadline = absl::Now() + absl::Seconds(10);
-    const FlightReport report = second->Fly(block);
-    const bool refused =
-        report.failure.has_value() && absl::StrContains(report.failure->error.message, "statement pooling");
-    return refused ? "statement" : "transaction";
   }
 
   void ReadVersion() {
@@ -279,12 +213,12 @@ class Examination {
   }
 
   void CountConnections() {
-    const auto answer =
-        Ask(connection_.get(),
-            "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') || ' of ' || "
-            "current_setting('max_connections') || ' in use; limit of this role: ' || "
-            "(SELECT CASE rolconnlimit WHEN -1 THEN 'none' ELSE rolconnlimit::text END FROM pg_roles WHERE rolname = "
-            "current_user)");
+    const auto answer = AskOne(
+        connection_.get(),
+        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') || ' of ' || "
+        "current_setting('max_connections') || ' in use; limit of this role: ' || "
+        "(SELECT CASE rolconnlimit WHEN -1 THEN 'none' ELSE rolconnlimit::text END FROM pg_roles WHERE rolname = "
+        "current_user)");
     Good("count connections", answer.value_or("not allowed to look"),
          connection_->facts().behind_pooler
              ? "the pooler has limits of its own (max_client_conn, default_pool_size): pool_size must fit them"
@@ -296,7 +230,7 @@ class Examination {
     std::vector<absl::Duration> times;
     for (int i = 0; i < kRounds; ++i) {
       const absl::Time begin = absl::Now();
-      if (!Ask(connection_.get(), "SELECT 1").has_value()) break;
+      if (!AskOne(connection_.get(), "SELECT 1").has_value()) break;
       times.push_back(absl::Now() - begin);
     }
     if (times.empty()) return Note("measure the round trip", "the connection was lost", "try again");
@@ -311,7 +245,6 @@ class Examination {
   postgres::JitPolicy jit_{postgres::JitStrategy::kNone};
   postgres::Canceller canceller_;
   std::unique_ptr<Connection> connection_;
-  std::string pooler_;
   std::string mode_;
 };
 

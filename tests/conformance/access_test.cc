@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/fixture.h"
 #include "tests/support/certificates.h"
+#include "tests/support/secure_postgres.h"
 
 namespace sluice {
 namespace {
@@ -142,19 +143,6 @@ TEST_F(AccessTest, InsecureSaysSoAtEveryStart) {
 
 class PostgresAccessTest : public testing::Test {
  protected:
-  PostgresServer::Options Tls() {
-    PostgresServer::Options options;
-    options.tcp = true;
-    options.settings = {"ssl = on", "ssl_cert_file = '" + server_.cert + "'", "ssl_key_file = '" + server_.key + "'",
-                        "password_encryption = 'scram-sha-256'"};
-    options.access_rules = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
-    return options;
-  }
-
-  std::string Url(const std::string& password, const std::string& host, const std::string& query) {
-    return absl::StrCat("postgresql://app:", password, "@", host, ":", postgres_.port(), "/postgres?", query);
-  }
-
   // What the gateway says of a database that it can not reach, or "ok".
   std::string Outcome(const std::string& url) {
     const Gateway gateway(url, {"--log_format=json"});
@@ -167,28 +155,24 @@ class PostgresAccessTest : public testing::Test {
     return result.ok() ? "ok" : std::string(result.status().message()) + gateway.log();
   }
 
-  Certificates certificates_;
-  Certificates::Pair server_ = certificates_.Issue("postgres", "DNS:localhost");
-  PostgresServer postgres_{Tls()};
+  testing_support::SecurePostgres postgres_;
 };
 
 TEST_F(PostgresAccessTest, SslModeIsHonouredUpToVerifyFull) {
-  Direct(postgres_.ConnectionString()).Run("CREATE ROLE app LOGIN PASSWORD 'pa$$word'");
-  const std::string ca = "sslrootcert=" + certificates_.ca();
-  EXPECT_EQ(Outcome(Url("pa%24%24word", "127.0.0.1", "sslmode=require")), "ok");
-  EXPECT_EQ(Outcome(Url("pa%24%24word", "localhost", "sslmode=verify-full&" + ca)), "ok");
-  EXPECT_EQ(Outcome(Url("pa%24%24word", "127.0.0.1", "sslmode=verify-ca&" + ca)), "ok");
-  EXPECT_TRUE(absl::StrContains(Outcome(Url("pa%24%24word", "127.0.0.1", "sslmode=verify-full&" + ca)),
-                                "does not match host name"));
+  const std::string ca = postgres_.TrustedCa();
+  EXPECT_EQ(Outcome(postgres_.Url("127.0.0.1", "sslmode=require")), "ok");
+  EXPECT_EQ(Outcome(postgres_.Url("localhost", "sslmode=verify-full&" + ca)), "ok");
+  EXPECT_EQ(Outcome(postgres_.Url("127.0.0.1", "sslmode=verify-ca&" + ca)), "ok");
+  EXPECT_TRUE(
+      absl::StrContains(Outcome(postgres_.Url("127.0.0.1", "sslmode=verify-full&" + ca)), "does not match host name"));
   const Certificates other_ca;
-  EXPECT_TRUE(absl::StrContains(
-      Outcome(Url("pa%24%24word", "localhost", "sslmode=verify-full&sslrootcert=" + other_ca.ca())), "certificate"));
-  EXPECT_TRUE(absl::StrContains(Outcome(Url("pa%24%24word", "127.0.0.1", "sslmode=disable")), "no encryption"));
+  EXPECT_TRUE(absl::StrContains(Outcome(postgres_.Url("localhost", "sslmode=verify-full&sslrootcert=" + other_ca.ca())),
+                                "certificate"));
+  EXPECT_TRUE(absl::StrContains(Outcome(postgres_.Url("127.0.0.1", "sslmode=disable")), "no encryption"));
 }
 
 TEST_F(PostgresAccessTest, AWrongPasswordIsSaidAtOnceAndTriedRarely) {
-  Direct(postgres_.ConnectionString()).Run("CREATE ROLE app LOGIN PASSWORD 'pa$$word'");
-  const Gateway gateway(Url("wrong", "127.0.0.1", "sslmode=require"), {"--log_format=json"});
+  const Gateway gateway(postgres_.Url("wrong", "127.0.0.1", "sslmode=require"), {"--log_format=json"});
   const absl::StatusOr<client::Result> result = [&] {
     client::Database::Options options;
     options.target = gateway.address();
@@ -202,8 +186,7 @@ TEST_F(PostgresAccessTest, AWrongPasswordIsSaidAtOnceAndTriedRarely) {
 }
 
 TEST_F(PostgresAccessTest, ThePasswordIsNotInPs) {
-  Direct(postgres_.ConnectionString()).Run("CREATE ROLE app LOGIN PASSWORD 'pa$$word'");
-  Gateway gateway("", {"--database_url=" + Url("pa%24%24word", "127.0.0.1", "sslmode=require")});
+  Gateway gateway("", {"--database_url=" + postgres_.Url("127.0.0.1", "sslmode=require")});
   ASSERT_TRUE(gateway.AwaitReady());
   const std::string command_line =
       testing_support::ReadFile(absl::StrCat("/proc/", gateway.process().pid(), "/cmdline"));

@@ -1,32 +1,15 @@
-// The sluice command: queries for people and scripts, exit codes for orchestrators, and a
-// doctor who finds out what is wrong with a connection.
+// The sluice command: queries for people and scripts, exit codes for orchestrators.
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/fixture.h"
+#include "tests/support/sluice_command.h"
 
 namespace sluice {
 namespace {
 
-using testing_support::PgBouncer;
-using testing_support::Process;
-
-struct Ended {
-  int exit_code;
-  std::string output;
-};
-
-Ended RunSluice(const std::vector<std::string>& arguments, const std::string& target = "unix:/nonexistent") {
-  testing_support::TempDir directory;
-  Process::Options options;
-  options.command = {"client/cli/sluice"};
-  options.command.insert(options.command.end(), arguments.begin(), arguments.end());
-  options.environment = {{"SLUICE_TARGET", target}, {"DATABASE_URL", ""}};
-  options.output_path = directory.File("output");
-  Process process(options);
-  const int exit_code = process.Wait();
-  return {exit_code, testing_support::ReadFile(options.output_path)};
-}
+using testing_support::Ended;
+using testing_support::RunSluice;
 
 class CliTest : public ConformanceTest {
  protected:
@@ -117,51 +100,6 @@ TEST_F(CliTest, WrongArgumentsAreUsageErrors) {
   const Ended bad_url = RunSluice({"doctor", "--database_url", "mysql://u:secret@h/d"});
   EXPECT_EQ(bad_url.exit_code, 2);
   EXPECT_FALSE(absl::StrContains(bad_url.output, "secret"));
-}
-
-TEST_F(CliTest, TheDoctorFindsPostgresItself) {
-  const Ended ended = RunSluice({"doctor", "--database_url", postgres_->Url()});
-  EXPECT_EQ(ended.exit_code, 0);
-  for (const char* part : {"none: this is PostgreSQL itself", "ask for JIT: on, set by default",
-                           "ALTER ROLE postgres SET jit = off", "of 100 in use", "median"}) {
-    EXPECT_TRUE(absl::StrContains(ended.output, part)) << part << " is missing in\n" << ended.output;
-  }
-}
-
-TEST_F(CliTest, TheDoctorFindsThePoolerAndItsMode) {
-  for (const char* mode : {"session", "transaction", "statement"}) {
-    SCOPED_TRACE(mode);
-    PgBouncer::Options options;
-    options.pool_mode = mode;
-    const PgBouncer pgbouncer(*postgres_, options);
-    const Ended ended = RunSluice({"doctor", "--database_url", pgbouncer.Url()});
-    EXPECT_EQ(ended.exit_code, 0) << ended.output;
-    EXPECT_TRUE(absl::StrContains(ended.output, absl::StrCat("PgBouncer in ", mode, " mode"))) << ended.output;
-    if (mode == std::string("transaction")) {
-      EXPECT_TRUE(absl::StrContains(ended.output, "does not exist")) << ended.output;
-    }
-  }
-}
-
-TEST_F(CliTest, TheDoctorSaysWhatIsWrongAndWhatToDo) {
-  const struct {
-    std::string url;
-    const char* seen;
-    const char* advice;
-  } cases[] = {
-      {"postgresql://u@127.0.0.1:1/d", "Connection refused", "nothing listens there"},
-      {"postgresql://u@no-such-host.invalid/d", "resolve no-such-host.invalid", "check the host name"},
-      {postgres_->Url("nowhere"), "\"nowhere\" does not exist", "check the database name"},
-      {"postgresql://u@/d?host=/nonexistent", "there is no /nonexistent/.s.PGSQL.5432", "is the server running"},
-  };
-  for (const auto& broken : cases) {
-    SCOPED_TRACE(broken.url);
-    const Ended ended = RunSluice({"doctor", "--database_url", broken.url});
-    EXPECT_EQ(ended.exit_code, 1);
-    EXPECT_TRUE(absl::StrContains(ended.output, broken.seen)) << ended.output;
-    EXPECT_TRUE(absl::StrContains(ended.output, broken.advice)) << ended.output;
-    EXPECT_TRUE(absl::StrContains(ended.output, "can not be used")) << ended.output;
-  }
 }
 
 }  // namespace

@@ -44,14 +44,8 @@ static const std::string& FreshCluster() {
   static const TempDir& directory = []() -> const TempDir& {
     static const TempDir made;
     Process::Options initdb;
-    initdb.command = {PostgresProgram("initdb"),
-                      "--pgdata=" + made.File("data"),
-                      "--auth=trust",
-                      "--encoding=UTF8",
-                      "--locale=C.UTF-8",
-                      "--username=postgres",
-                      "--no-sync",
-                      "--no-instructions"};
+    initdb.command = {PostgresProgram("initdb"), "--pgdata=" + made.File("data"), "--auth=trust", "--encoding=UTF8",
+                      "--locale=C.UTF-8",        "--username=postgres",           "--no-sync",    "--no-instructions"};
     initdb.environment = {{"PGOPTIONS", ""}, {"TZ", "Etc/UTC"}};
     initdb.output_path = made.File("initdb.log");
     initdb.unprivileged = true;
