@@ -141,6 +141,7 @@ std::string AsJson(const v1::ResultSet& result) {
 }
 
 std::string AsCsv(const v1::ResultSet& result) {
+  if (result.columns().empty()) return "";
   const auto quoted = [](const std::string& text) {
     if (!text.empty() && text.find_first_of(",\"\r\n") == std::string::npos) return text;
     return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");

@@ -13,7 +13,8 @@ std::string AsTable(const v1::ResultSet& result);
 // An array of objects; numbers as numbers, int8 and numeric as strings (JSON's numbers are
 // doubles), JSON and arrays as what they are. A second column called "a" becomes "a_2".
 std::string AsJson(const v1::ResultSet& result);
-// RFC 4180 with a header; NULL is an empty field, an empty string is "".
+// RFC 4180 with a header; NULL is an empty field, an empty string is "". Nothing at all for a
+// statement that returns no rows.
 std::string AsCsv(const v1::ResultSet& result);
 
 }  // namespace sluice::cli

@@ -72,6 +72,17 @@ TEST_F(CliTest, ABatchIsAllOrNothingAndNamesTheStatementThatFailed) {
   EXPECT_TRUE(absl::StrContains(independent.output, " b\n---\n 2\n")) << independent.output;
 }
 
+TEST_F(CliTest, ABatchPrintsForProgramsToo) {
+  EXPECT_EQ(Run({"batch", "--csv", "CREATE TEMP TABLE t (n int) ON COMMIT DROP", "SELECT 1 AS one"}).output,
+            "one\r\n1\r\n");
+}
+
+TEST_F(CliTest, ATimeLimitIsKept) {
+  const Ended ended = Run({"query", "--timeout", "0.2", "SELECT pg_sleep(60)"});
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_TRUE(absl::StrContains(ended.output, "DEADLINE_EXCEEDED")) << ended.output;
+}
+
 TEST_F(CliTest, HealthIsAnExitCode) {
   ASSERT_TRUE(gateway_->AwaitReady());
   EXPECT_EQ(Run({"health"}).exit_code, 0);

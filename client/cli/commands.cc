@@ -1,0 +1,196 @@
+#include "client/cli/commands.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "client/cli/error_text.h"
+#include "client/cli/table.h"
+#include "server/admin/doctor.h"
+#include "server/base/error.h"
+
+namespace sluice::cli {
+namespace {
+
+void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void PrintError(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+
+int ExitCodeOf(const absl::Status& status) {
+  if (status.ok()) return kExitOk;
+  const bool from_gateway = !ReasonOf(status).empty();
+  return !from_gateway && status.code() == absl::StatusCode::kUnavailable ? kExitUnreachable : kExitFailed;
+}
+
+absl::StatusOr<client::Database> Open(Target target) {
+  if (!target.token_file.empty()) {
+    std::ifstream file(target.token_file);
+    std::getline(file, target.options.token);
+    if (!file) return absl::InvalidArgumentError("can not read " + target.token_file);
+  }
+  return client::Database::Open(target.options);
+}
+
+int Fail(const Target& target, const absl::Status& status, absl::string_view sql = "") {
+  PrintError(ErrorText(status, sql));
+  const int exit_code = ExitCodeOf(status);
+  if (exit_code == kExitUnreachable) {
+    PrintError(absl::StrCat("Is sluiced serving at ", target.options.target, "? (--target, SLUICE_TARGET, --tls)\n"));
+  }
+  return exit_code;
+}
+
+// Reports a wrong option of the connection itself.
+int FailToOpen(const absl::Status& status) {
+  PrintError(absl::StrCat("sluice: ", status.message(), "\n"));
+  return kExitUsage;
+}
+
+void PrintResult(const client::Result& result, Format format) {
+  for (const v1::Notice& notice : result.proto().notices()) {
+    PrintError(absl::StrCat(notice.severity(), ": ", notice.message(), "\n"));
+  }
+  if (format == Format::kJson) return Print(AsJson(result.proto()));
+  if (format == Format::kCsv) return Print(AsCsv(result.proto()));
+  if (!result.proto().columns().empty()) {
+    return Print(
+        absl::StrCat(AsTable(result.proto()), "(", result.size(), result.size() == 1 ? " row)\n" : " rows)\n"));
+  }
+  const std::string& command = result.command();
+  const bool counts = command == "INSERT" || command == "UPDATE" || command == "DELETE" || command == "MERGE";
+  Print(counts ? absl::StrCat(command, " ", result.affected_rows(), "\n") : command + "\n");
+}
+
+client::CallOptions OptionsOf(const CallArguments& call) {
+  client::CallOptions options;
+  options.read_only = call.read_only;
+  options.timeout = absl::Seconds(call.timeout_seconds);
+  return options;
+}
+
+}  // namespace
+
+int RunQuery(const Target& target, const QueryArguments& arguments) {
+  absl::StatusOr<client::Database> db = Open(target);
+  if (!db.ok()) return FailToOpen(db.status());
+  std::string sql = arguments.sql;
+  if (sql == "-") sql.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  client::Statement statement(sql);
+  for (const std::string& param : arguments.params) {
+    v1::Value* value = statement.mutable_proto()->add_params();
+    // As in COPY: the only text that is not taken as it stands.
+    param == "\\N" ? client::SetValue(nullptr, value) : client::SetValue(param, value);
+  }
+  const absl::StatusOr<client::Result> result = db->Execute(statement, OptionsOf(arguments.call));
+  if (!result.ok()) return Fail(target, result.status(), sql);
+
+  PrintResult(*result, arguments.call.format);
+  return kExitOk;
+}
+
+namespace {
+
+int RunAtomic(const Target& target, const client::Database& db, const std::vector<client::Statement>& statements,
+              const BatchArguments& arguments) {
+  const absl::StatusOr<std::vector<client::Result>> results = db.ExecuteAtomic(statements, OptionsOf(arguments.call));
+  if (results.ok()) {
+    for (const client::Result& result : *results) PrintResult(result, arguments.call.format);
+    return kExitOk;
+  }
+  size_t index = 0;
+  const ErrorFacts facts = FactsOf(results.status());
+  auto place = facts.metadata.find("statementIndex");
+  const bool known = place != facts.metadata.end() && absl::SimpleAtoi(place->second, &index);
+  if (!known || index >= arguments.statements.size()) return Fail(target, results.status());
+  PrintError(absl::StrCat("Statement ", index + 1, ":\n"));
+  return Fail(target, results.status(), arguments.statements[index]);
+}
+
+int RunIndependent(const Target& target, const client::Database& db, const std::vector<client::Statement>& statements,
+                   const BatchArguments& arguments) {
+  const auto results = db.ExecuteIndependent(statements, OptionsOf(arguments.call));
+  if (!results.ok()) return Fail(target, results.status());
+  int exit_code = kExitOk;
+  for (size_t i = 0; i < results->size(); ++i) {
+    const absl::StatusOr<client::Result>& result = (*results)[i];
+    if (result.ok()) {
+      PrintResult(*result, arguments.call.format);
+    } else {
+      PrintError(absl::StrCat("Statement ", i + 1, ":\n"));
+      exit_code = Fail(target, result.status(), arguments.statements[i]);
+    }
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int RunBatch(const Target& target, const BatchArguments& arguments) {
+  absl::StatusOr<client::Database> db = Open(target);
+  if (!db.ok()) return FailToOpen(db.status());
+  std::vector<client::Statement> statements;
+  for (const std::string& sql : arguments.statements) statements.emplace_back(sql);
+  return arguments.independent ? RunIndependent(target, *db, statements, arguments)
+                               : RunAtomic(target, *db, statements, arguments);
+}
+
+int RunPing(const Target& target, int count) {
+  absl::StatusOr<client::Database> db = Open(target);
+  if (!db.ok()) return FailToOpen(db.status());
+  for (int i = 0; i < count; ++i) {
+    const absl::Time begin = absl::Now();
+    const absl::StatusOr<v1::PingResponse> ping = db->Ping();
+    if (!ping.ok()) return Fail(target, ping.status());
+    const double database_ms = ping->database_time().seconds() * 1e3 + ping->database_time().nanos() / 1e6;
+    Print(absl::StrFormat("PostgreSQL %s%s: %.2f ms, of which %.2f ms to the database\n", ping->server_version(),
+                          ping->in_recovery() ? " (standby)" : "", absl::ToDoubleMilliseconds(absl::Now() - begin),
+                          database_ms));
+  }
+  return kExitOk;
+}
+
+int RunHealth(const Target& target, const std::string& service) {
+  absl::StatusOr<client::Database> db = Open(target);
+  if (!db.ok()) return FailToOpen(db.status());
+  const absl::Status health = db->CheckHealth(service);
+  if (health.ok()) {
+    Print("SERVING\n");
+    return kExitOk;
+  }
+  Print(absl::StrCat(health.message(), "\n"));
+  if (health.message() == "NOT_SERVING" || health.code() == absl::StatusCode::kNotFound) return kExitFailed;
+  return kExitUnreachable;
+}
+
+int RunDoctor(const std::string& url_text) {
+  if (url_text.empty()) {
+    PrintError("sluice doctor: which database? Give --database_url, or set DATABASE_URL.\n");
+    return kExitUsage;
+  }
+  const absl::StatusOr<config::DatabaseUrl> url = config::ParseDatabaseUrl(url_text);
+  if (!url.ok()) {
+    PrintError(absl::StrCat("sluice doctor: the database URL can not be read: ", url.status().message(), "\n"));
+    return kExitUsage;
+  }
+  const bool colour = isatty(STDOUT_FILENO) != 0;
+  const bool usable = admin::Examine(*url, [colour](const admin::Finding& finding) {
+    const char* mark = "ok  ";
+    const char* paint = "\x1b[32m";
+    if (finding.verdict == admin::Verdict::kNote) mark = "note", paint = "\x1b[33m";
+    if (finding.verdict == admin::Verdict::kBad) mark = "FAIL", paint = "\x1b[31m";
+    Print(absl::StrCat(colour ? paint : "", mark, colour ? "\x1b[0m" : "", "  ", finding.tried, ": ", finding.seen,
+                       "\n"));
+    if (!finding.advice.empty()) Print(absl::StrCat("        -> ", finding.advice, "\n"));
+    std::fflush(stdout);
+  });
+  Print(usable ? "This database can be served.\n" : "This database can not be used as it is.\n");
+  return usable ? kExitOk : kExitFailed;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,55 @@
+#ifndef SLUICE_CLIENT_CLI_COMMANDS_H_
+#define SLUICE_CLIENT_CLI_COMMANDS_H_
+
+// What the sluice command does, once its arguments are read. Each prints its result, or what
+// went wrong and what to do about it, and returns the exit code.
+
+#include <string>
+#include <vector>
+
+#include "client/cpp/database.h"
+
+namespace sluice::cli {
+
+// Exit codes, for scripts and orchestrators.
+constexpr int kExitOk = 0;
+constexpr int kExitFailed = 1;       // the call failed, health is NOT_SERVING, the doctor found it unusable
+constexpr int kExitUsage = 2;        // wrong arguments
+constexpr int kExitUnreachable = 3;  // no gateway answered
+
+struct Target {
+  client::Database::Options options;
+  std::string token_file;
+};
+
+enum class Format { kTable, kJson, kCsv };
+
+// What the calls have in common.
+struct CallArguments {
+  Format format = Format::kTable;
+  bool read_only = false;
+  double timeout_seconds = 30;
+};
+
+struct QueryArguments {
+  std::string sql;                  // "-": from standard input
+  std::vector<std::string> params;  // $1, $2, ... as text; "\N" is NULL, as in COPY
+  CallArguments call;
+};
+int RunQuery(const Target& target, const QueryArguments& arguments);
+
+struct BatchArguments {
+  std::vector<std::string> statements;
+  bool independent = false;
+  CallArguments call;
+};
+int RunBatch(const Target& target, const BatchArguments& arguments);
+
+int RunPing(const Target& target, int count);
+int RunHealth(const Target& target, const std::string& service);
+// Without a gateway.
+int RunDoctor(const std::string& database_url);
+
+}  // namespace sluice::cli
+
+#endif  // SLUICE_CLIENT_CLI_COMMANDS_H_
