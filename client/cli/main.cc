@@ -89,6 +89,8 @@ int Main(int argc, char** argv) {
   app.footer("Exit codes: 0 done, 1 the call failed, 2 wrong arguments, 3 no gateway answered.");
   app.option_defaults()->always_capture_default(false);
   app.fallthrough();
+  // What comes behind it is an argument, also if it is the name of another command.
+  app.require_subcommand(0, 1);
   Target target;
   AddTargetOptions(&app, &target);
   Run run;

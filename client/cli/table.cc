@@ -3,6 +3,7 @@
 #include <wchar.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -41,9 +42,9 @@ std::string Text(const v1::Column& column, const v1::ColumnData& data, int row) 
     case v1::COLUMN_KIND_INT32: return absl::StrCat(data.int32s(row));
     case v1::COLUMN_KIND_INT64: return absl::StrCat(data.int64s(row));
     case v1::COLUMN_KIND_DOUBLE: {
-      const nlohmann::json number = data.doubles(row);  // the shortest form
-      return number.is_number_float() && data.doubles(row) - data.doubles(row) == 0 ? number.dump()
-                                                                                    : absl::StrCat(data.doubles(row));
+      // The shortest form that reads back as the same bits.
+      return std::isfinite(data.doubles(row)) ? nlohmann::json(data.doubles(row)).dump()
+                                              : absl::StrCat(data.doubles(row));
     }
     case v1::COLUMN_KIND_BYTES: return absl::StrCat("\\x", absl::BytesToHexString(data.blobs(row)));
     case v1::COLUMN_KIND_TIMESTAMP: return TimestampText(data.int64s(row), false);
@@ -71,9 +72,47 @@ size_t Width(const std::string& text) {
   return width;
 }
 
-// One line for each row: what would break it is shown as an escape.
+// One line for each row, and nothing that a terminal takes for a command: control characters
+// are shown as escapes.
 std::string Printable(const std::string& text) {
-  return absl::StrReplaceAll(text, {{"\n", "\\n"}, {"\r", "\\r"}, {"\t", "\\t"}, {"\x1b", "\\e"}});
+  std::string printable;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (byte == '\n') {
+      printable += "\\n";
+    } else if (byte == '\r') {
+      printable += "\\r";
+    } else if (byte == '\t') {
+      printable += "\\t";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      absl::StrAppendFormat(&printable, "\\x%02x", byte);
+    } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+      // U+0080 to U+009F: some terminals know them as escape sequences.
+      absl::StrAppendFormat(&printable, "\\x%02x", next);
+      ++i;
+    } else {
+      printable += text[i];
+    }
+  }
+  return printable;
+}
+
+// A value that is not NULL, as JSON text.
+std::string JsonText(const v1::Column& column, const v1::ColumnData& data, int row) {
+  using Json = nlohmann::ordered_json;
+  switch (column.kind()) {
+    case v1::COLUMN_KIND_BOOL:
+    case v1::COLUMN_KIND_INT32: return Text(column, data, row);
+    case v1::COLUMN_KIND_DOUBLE:
+      if (std::isfinite(data.doubles(row))) return Json(data.doubles(row)).dump();
+      break;
+    // As they are: read and written again, long numbers in them would lose digits.
+    case v1::COLUMN_KIND_JSON:
+    case v1::COLUMN_KIND_ARRAY: return data.texts(row);
+    default: break;
+  }
+  return Json(Text(column, data, row)).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -107,37 +146,27 @@ std::string AsTable(const v1::ResultSet& result) {
 }
 
 std::string AsJson(const v1::ResultSet& result) {
-  nlohmann::ordered_json all = nlohmann::ordered_json::array();
-  for (int r = 0; r < static_cast<int>(result.rows().row_count()); ++r) {
-    nlohmann::ordered_json row = nlohmann::ordered_json::object();
-    for (int c = 0; c < result.columns_size(); ++c) {
-      const v1::Column& column = result.columns(c);
-      const v1::ColumnData& data = result.rows().columns(c);
-      // A second column of the same name would take the first one's place.
-      std::string name = column.name();
-      for (int copy = 2; row.contains(name); ++copy) name = absl::StrCat(column.name(), "_", copy);
-      nlohmann::ordered_json& value = row[name];
-      if (IsNull(data, r)) continue;  // null
-      switch (column.kind()) {
-        case v1::COLUMN_KIND_BOOL: value = data.bools(r); break;
-        case v1::COLUMN_KIND_INT32: value = data.int32s(r); break;
-        case v1::COLUMN_KIND_DOUBLE:
-          if (data.doubles(r) - data.doubles(r) == 0) {
-            value = data.doubles(r);
-          } else {
-            value = Text(column, data, r);
-          }
-          break;
-        case v1::COLUMN_KIND_JSON:
-        case v1::COLUMN_KIND_ARRAY:
-          value = nlohmann::ordered_json::parse(data.texts(r), nullptr, /*allow_exceptions=*/false);
-          break;
-        default: value = Text(column, data, r);
-      }
+  // A second column of the same name would take the first one's place.
+  std::vector<std::string> keys;
+  for (const v1::Column& column : result.columns()) {
+    std::string name = column.name();
+    for (int copy = 2; std::find(keys.begin(), keys.end(), name) != keys.end(); ++copy) {
+      name = absl::StrCat(column.name(), "_", copy);
     }
-    all.push_back(std::move(row));
+    keys.push_back(name);
   }
-  return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  for (std::string& key : keys) key = nlohmann::ordered_json(key).dump();
+  std::string json = "[";
+  for (int r = 0; r < static_cast<int>(result.rows().row_count()); ++r) {
+    absl::StrAppend(&json, r == 0 ? "\n" : ",\n", "  {");
+    for (int c = 0; c < result.columns_size(); ++c) {
+      const v1::ColumnData& data = result.rows().columns(c);
+      absl::StrAppend(&json, c == 0 ? "" : ", ", keys[c], ": ",
+                      IsNull(data, r) ? "null" : JsonText(result.columns(c), data, r));
+    }
+    json += "}";
+  }
+  return absl::StrCat(json, result.rows().row_count() == 0 ? "]\n" : "\n]\n");
 }
 
 std::string AsCsv(const v1::ResultSet& result) {

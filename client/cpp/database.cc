@@ -3,12 +3,14 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
 
 #include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <utility>
 
+#include "absl/random/random.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -39,15 +41,24 @@ absl::Status FromGrpcStatus(const grpc::Status& grpc) {
 // How long to wait before another try; nullopt if there must be none.
 std::optional<absl::Duration> RetryDelay(const absl::Status& status, bool read_only, int tries) {
   const ErrorFacts facts = FactsOf(status);
+  // Even where the gateway says "at once": another gateway has to be found first.
+  absl::Duration delay = absl::Milliseconds(20);
   if (facts.reason.empty()) {
     // The transport's word: the gateway may have done the work, and not come to say so.
     if (!read_only || status.code() != absl::StatusCode::kUnavailable) return std::nullopt;
-    return absl::Milliseconds(20) * (1 << std::min(tries, 6));
+  } else {
+    const bool undone = facts.outcome == v1::OUTCOME_NOT_STARTED || facts.outcome == v1::OUTCOME_ROLLED_BACK;
+    if (!facts.retry_after.has_value() || !(undone || read_only)) return std::nullopt;
+    delay = std::max(delay, *facts.retry_after);
   }
-  const bool undone = facts.outcome == v1::OUTCOME_NOT_STARTED || facts.outcome == v1::OUTCOME_ROLLED_BACK;
-  if (!facts.retry_after.has_value() || !(undone || read_only)) return std::nullopt;
-  return *facts.retry_after * (1 << std::min(tries, 6));
+  // Those that were refused together do not come back together.
+  static thread_local absl::BitGen random;
+  return delay * (1 << std::min(tries, 6)) * absl::Uniform(random, 0.75, 1.25);
 }
+
+// A gateway that drains, or has lost its database, gets no calls while another one is ready.
+constexpr char kOneOfMany[] =
+    R"({"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": "sluice.v1.Database"}})";
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path);
@@ -58,7 +69,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Database::Options& options) {
-  if (!options.tls && options.ca_file.empty()) {
+  if (!options.tls && options.ca_file.empty() && options.cert_file.empty() && options.key_file.empty()) {
     const bool local = absl::StartsWith(options.target, "unix:") || absl::StartsWith(options.target, "localhost:") ||
                        absl::StartsWith(options.target, "127.") || absl::StartsWith(options.target, "[::1]:");
     if (!options.token.empty() && !local) {
@@ -101,7 +112,7 @@ struct Database::Connection {
       grpc::ClientContext context;
       Prepare(deadline, &context);
       response->Clear();
-      const absl::Status status = FromGrpcStatus((database.get()->*method)(&context, request, response));
+      absl::Status status = FromGrpcStatus((database.get()->*method)(&context, request, response));
       if (status.ok() || tries == retries_max) return status;
       const std::optional<absl::Duration> delay = RetryDelay(status, read_only, tries);
       if (!delay.has_value() || absl::Now() + *delay >= deadline) return status;
@@ -121,7 +132,11 @@ absl::StatusOr<Database> Database::Open(const std::string& target) {
 absl::StatusOr<Database> Database::Open(const Options& options) {
   absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials = Credentials(options);
   if (!credentials.ok()) return credentials.status();
-  const std::shared_ptr<grpc::Channel> channel = grpc::CreateChannel(options.target, *credentials);
+  grpc::ChannelArguments arguments;
+  // The gateway's setting reply_bytes_max is the limit.
+  arguments.SetMaxReceiveMessageSize(-1);
+  if (absl::StartsWith(options.target, "dns:")) arguments.SetServiceConfigJSON(kOneOfMany);
+  const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(options.target, *credentials, arguments);
   auto connection = std::make_shared<Connection>();
   connection->database = v1::Database::NewStub(channel);
   connection->health = grpc::health::v1::Health::NewStub(channel);
@@ -204,7 +219,7 @@ absl::Status Database::CheckHealth(const std::string& service, absl::Duration ti
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);
   grpc::health::v1::HealthCheckResponse response;
-  const absl::Status status = FromGrpcStatus(connection_->health->Check(&context, request, &response));
+  absl::Status status = FromGrpcStatus(connection_->health->Check(&context, request, &response));
   if (!status.ok()) return status;
   if (response.status() == grpc::health::v1::HealthCheckResponse::SERVING) return absl::OkStatus();
   return absl::UnavailableError(grpc::health::v1::HealthCheckResponse::ServingStatus_Name(response.status()));

@@ -11,8 +11,8 @@
 //     ...
 //   }
 //
-// Errors are absl::Status with the code of errors.md; sluice::FactsOf(status)
-// (server/base/error.h) tells the reason, the SQLSTATE, and what became of the work.
+// Errors are absl::Status with the code of docs/errors.md; error.h tells the reason, the
+// SQLSTATE, and what became of the work. Calls block; any number of threads may make them.
 
 #include <memory>
 #include <string>
@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/cpp/error.h"
 #include "client/cpp/result.h"
 #include "client/cpp/value.h"
 #include "sluice/v1/database.pb.h"
@@ -67,13 +68,15 @@ struct CallOptions {
 class Database {
  public:
   struct Options {
-    // "host:port" or "unix:/path"; "dns:///name:port" for several gateways behind one name.
+    // "host:port" or "unix:/path"; "dns:///name:port" for several gateways behind one name,
+    // which share the calls: those that are not ready get none.
     std::string target;
     // Sent as a bearer token. Needs TLS, or a loopback address.
     std::string token;
-    // PEM files. With ca_file, TLS; with the others as well, a client certificate.
+    // PEM files: the CA of the gateway's certificate (or else the system's CAs), and a client
+    // certificate with its key. Any of them means TLS.
     std::string ca_file, cert_file, key_file;
-    // TLS with the system's CAs.
+    // TLS with the system's CAs, where none of them is set.
     bool tls = false;
     // Retries of one call at most.
     int retries_max = 5;

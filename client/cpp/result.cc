@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace sluice::client {
 namespace {
@@ -78,13 +79,26 @@ absl::Status ReadElement(const nlohmann::json& element, std::string* out) {
 }
 
 template <typename T>
+absl::Status ReadElement(const nlohmann::json& element, std::optional<T>* out) {
+  if (element.is_null()) return absl::OkStatus();
+  return ReadElement(element, &out->emplace());
+}
+
+template <typename T>
+constexpr bool kTakesNull = false;
+template <typename T>
+constexpr bool kTakesNull<std::optional<T>> = true;
+
+template <typename T>
 absl::Status ReadVector(const v1::ResultSet& result, int row, int column, std::vector<T>* out) {
   absl::StatusOr<nlohmann::json> array = ReadArray(result, row, column);
   if (!array.ok()) return array.status();
   if (!array->is_array()) return absl::DataLossError("the array is not JSON");
   out->clear();
   for (const nlohmann::json& element : *array) {
-    if (element.is_null()) return absl::FailedPreconditionError("an element is NULL");
+    if (element.is_null() && !kTakesNull<T>) {
+      return absl::FailedPreconditionError("an element is NULL; read std::optional elements");
+    }
     if (element.is_array()) return absl::InvalidArgumentError("the array has more than one dimension");
     T value{};
     absl::Status read = ReadElement(element, &value);
@@ -172,6 +186,44 @@ absl::Status ReadCell(const v1::ResultSet& result, int row, int column, absl::Ti
   return absl::OkStatus();
 }
 
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, absl::CivilDay* out) {
+  absl::Status cell = CheckCell(result, row, column);
+  if (!cell.ok()) return cell;
+  if (ColumnOf(result, column).kind() != v1::COLUMN_KIND_DATE) return WrongKind(result, column, "a date");
+  absl::string_view text = DataOf(result, column).texts(row);
+  const bool before_christ = absl::ConsumeSuffix(&text, " BC");
+  absl::CivilDay day;
+  if (!absl::ParseCivilTime(text, &day)) return absl::OutOfRangeError(absl::StrCat(text, " is no day"));
+  // The year 0 is 1 BC.
+  *out = before_christ ? absl::CivilDay(1 - day.year(), day.month(), day.day()) : day;
+  return absl::OkStatus();
+}
+
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, absl::Duration* out) {
+  absl::Status cell = CheckCell(result, row, column);
+  if (!cell.ok()) return cell;
+  if (ColumnOf(result, column).kind() != v1::COLUMN_KIND_INTERVAL) return WrongKind(result, column, "an interval");
+  // PT-4H-5M-6.5S
+  absl::string_view text = DataOf(result, column).texts(row);
+  if (!absl::ConsumePrefix(&text, "PT")) {
+    return absl::OutOfRangeError(absl::StrCat(text, " has years, months or days, whose length is not fixed"));
+  }
+  *out = absl::ZeroDuration();
+  while (!text.empty()) {
+    const size_t end = text.find_first_of("HMS");
+    double number = 0;
+    if (end == absl::string_view::npos || !absl::SimpleAtod(text.substr(0, end), &number)) {
+      return absl::DataLossError("the interval is not ISO 8601");
+    }
+    const absl::Duration unit = text[end] == 'H'   ? absl::Hours(1)
+                                : text[end] == 'M' ? absl::Minutes(1)
+                                                   : absl::Seconds(1);
+    *out += unit * number;
+    text.remove_prefix(end + 1);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<bool>* out) {
   return ReadVector(result, row, column, out);
 }
@@ -185,6 +237,22 @@ absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vec
   return ReadVector(result, row, column, out);
 }
 absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::string>* out) {
+  return ReadVector(result, row, column, out);
+}
+
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<bool>>* out) {
+  return ReadVector(result, row, column, out);
+}
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<int32_t>>* out) {
+  return ReadVector(result, row, column, out);
+}
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<int64_t>>* out) {
+  return ReadVector(result, row, column, out);
+}
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<double>>* out) {
+  return ReadVector(result, row, column, out);
+}
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<std::string>>* out) {
   return ReadVector(result, row, column, out);
 }
 

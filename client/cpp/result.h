@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "sluice/v1/database.pb.h"
 
@@ -28,12 +29,21 @@ absl::Status ReadCell(const v1::ResultSet& result, int row, int column, double* 
 absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::string* out);
 // timestamptz, and timestamp taken as UTC; infinity is absl::InfiniteFuture().
 absl::Status ReadCell(const v1::ResultSet& result, int row, int column, absl::Time* out);
-// Arrays of one dimension.
+// date; not infinity, which is no day.
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, absl::CivilDay* out);
+// interval; not one with years, months or days, which have no fixed length.
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, absl::Duration* out);
+// Arrays of one dimension; with NULLs in them, read std::optional elements.
 absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<bool>* out);
 absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<int32_t>* out);
 absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<int64_t>* out);
 absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<double>* out);
 absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::string>* out);
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<bool>>* out);
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<int32_t>>* out);
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<int64_t>>* out);
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<double>>* out);
+absl::Status ReadCell(const v1::ResultSet& result, int row, int column, std::vector<std::optional<std::string>>* out);
 
 bool IsNullCell(const v1::ResultSet& result, int row, int column);
 
@@ -98,7 +108,8 @@ class Result {
     const v1::ResultSet* result_;
     int row_;
   };
-  // for (client::Row row : result)
+  // for (client::Row row : result); `result` must have a name of its own: in
+  // for (client::Row row : *db.Execute(...)) it would be gone before the first row.
   Iterator begin() const { return Iterator(&data_->result, 0); }
   Iterator end() const { return Iterator(&data_->result, size()); }
 

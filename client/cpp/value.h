@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "sluice/v1/value.pb.h"
 
@@ -41,21 +42,32 @@ Typed<T> As(T value, std::string type_name) {
 inline Typed<std::string> As(const char* text, std::string type_name) { return {text, std::move(type_name)}; }
 
 // How C++ values become parameters:
-//   bool -> bool, int -> int4, int64_t -> int8, double -> float8
+//   bool -> bool, int -> int4, int64_t and uint32_t -> int8, double -> float8
+//   uint64_t -> int8, or past its range numeric
 //   strings -> a literal without type: PostgreSQL infers it from the context
-//   absl::Time -> timestamptz, std::vector -> an array, std::optional -> the value or NULL
-//   nullptr, std::nullopt -> NULL
+//   absl::Time -> timestamptz, absl::CivilDay -> date, absl::Duration -> interval
+//   std::vector -> an array, std::optional -> the value or NULL, nullptr, std::nullopt -> NULL
 void SetValue(bool value, v1::Value* out);
 void SetValue(int32_t value, v1::Value* out);
 void SetValue(int64_t value, v1::Value* out);
+// NOLINTNEXTLINE(google-runtime-int): another type than int64_t, of the same width.
 inline void SetValue(long long value, v1::Value* out) { SetValue(static_cast<int64_t>(value), out); }
+inline void SetValue(uint32_t value, v1::Value* out) { SetValue(static_cast<int64_t>(value), out); }
+void SetValue(uint64_t value, v1::Value* out);
+// NOLINTNEXTLINE(google-runtime-int): as above.
+inline void SetValue(unsigned long long value, v1::Value* out) { SetValue(static_cast<uint64_t>(value), out); }
+// A letter, or its number? Say std::string(1, c), or int{c}.
+void SetValue(char value, v1::Value* out) = delete;
 void SetValue(double value, v1::Value* out);
 void SetValue(absl::string_view value, v1::Value* out);
 inline void SetValue(const char* value, v1::Value* out) { SetValue(absl::string_view(value), out); }
 inline void SetValue(const std::string& value, v1::Value* out) { SetValue(absl::string_view(value), out); }
 void SetValue(std::nullptr_t, v1::Value* out);
 inline void SetValue(std::nullopt_t, v1::Value* out) { SetValue(nullptr, out); }
+// absl::InfiniteFuture() is 'infinity'.
 void SetValue(absl::Time value, v1::Value* out);
+void SetValue(absl::CivilDay value, v1::Value* out);
+void SetValue(absl::Duration value, v1::Value* out);
 void SetValue(const Bytes& value, v1::Value* out);
 void SetValue(const Numeric& value, v1::Value* out);
 void SetValue(const Json& value, v1::Value* out);
@@ -81,13 +93,21 @@ void SetValue(const std::optional<T>& value, v1::Value* out) {
   }
 }
 
-// An empty vector of numbers still tells its type.
+// An empty vector still tells its type.
 const char* ElementTypeOf(bool);
 const char* ElementTypeOf(int32_t);
 const char* ElementTypeOf(int64_t);
 const char* ElementTypeOf(double);
 const char* ElementTypeOf(const std::string&);
+const char* ElementTypeOf(absl::string_view);
 const char* ElementTypeOf(absl::Time);
+const char* ElementTypeOf(absl::CivilDay);
+const char* ElementTypeOf(absl::Duration);
+const char* ElementTypeOf(const Bytes&);
+const char* ElementTypeOf(const Numeric&);
+const char* ElementTypeOf(const Json&);
+const char* ElementTypeOf(const Uuid&);
+inline const char* ElementTypeOf(const char*) { return ElementTypeOf(absl::string_view()); }
 template <typename T>
 const char* ElementTypeOf(const std::optional<T>&) {
   return ElementTypeOf(T());
@@ -104,13 +124,14 @@ const char* ElementTypeOf(const T&) {
 template <typename T>
 void SetValue(const std::vector<T>& value, v1::Value* out) {
   v1::ArrayValue* array = out->mutable_array_value();
+  array->set_element_type(ElementTypeOf(T()));
   for (const T& element : value) {
     v1::Value* inner = array->add_elements();
     SetValue(element, inner);
     // Only the outermost array names the type.
+    if (!array->element_type().empty()) inner->clear_type_name();
     if (inner->kind_case() == v1::Value::kArrayValue) inner->mutable_array_value()->clear_element_type();
   }
-  array->set_element_type(ElementTypeOf(T()));
 }
 
 template <typename T>
