@@ -18,6 +18,7 @@ admission::Line::Options LineOptions(const config::Config& config) {
   options.length_max = config.line_length_max;
   const bool callers_are_known = !config.callers_file.empty();
   options.length_per_caller_max = callers_are_known ? (config.line_length_max + 1) / 2 : config.line_length_max;
+  if (!callers_are_known) options.bytes_per_caller_max = options.bytes_max;
   return options;
 }
 
@@ -37,6 +38,7 @@ rpc::Server::Options ServerOptions(const config::Config& config) {
   options.tls_key = config.tls_key;
   options.tls_client_ca = config.tls_client_ca;
   options.request_bytes_max = config.request_bytes_max;
+  options.client_silence_max = config.client_silence_max;
   return options;
 }
 

@@ -15,6 +15,7 @@
 #include "server/config/config.h"
 #include "server/gateway.h"
 #include "server/observe/log.h"
+#include "server/postgres/session.h"
 #include "server/version.h"
 
 namespace sluice {
@@ -28,13 +29,6 @@ constexpr int kExitUnavailable = 69;
 void HideArguments(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::strstr(argv[i], "://") != nullptr) std::memset(argv[i], '*', std::strlen(argv[i]));
-  }
-}
-
-// libpq would send these as startup parameters, which poolers refuse.
-void ForgetLibpqVariables() {
-  for (const char* name : {"PGOPTIONS", "PGDATESTYLE", "PGTZ", "PGGEQO", "PGCLIENTENCODING", "PGSERVICE"}) {
-    unsetenv(name);
   }
 }
 
@@ -63,7 +57,7 @@ std::string AwaitEnd(const sigset_t& signals, Gateway* gateway) {
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   HideArguments(argc, argv);
-  ForgetLibpqVariables();
+  postgres::ForgetLibpqVariables();
 
   const config::RawSettings raw = config::GatherSettings(
       arguments, [](const char* name) -> const char* { return std::getenv(name); }, ".env");
@@ -89,14 +83,17 @@ int Main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  observe::Log log(LogFormatOf(config->log_format), stderr);
+  observe::Log::Options log_options;
+  log_options.format = LogFormatOf(config->log_format);
+  observe::Log log(log_options, stderr);
   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(*config, &log);
   if (!gateway.ok()) {
     std::fprintf(stderr, "sluiced: %s\n", std::string(gateway.status().message()).c_str());
     return kExitUnavailable;
   }
   const std::string why = AwaitEnd(signals, gateway->get());
-  // A second one ends the process at once.
+  // A second one ends the process at once; a SIGHUP is of no use any more.
+  signal(SIGHUP, SIG_IGN);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   (*gateway)->Drain(why);
   return 0;

@@ -47,8 +47,9 @@ void Readiness::Watch() {
 
 bool Readiness::IsReady(absl::Time now) const {
   const postgres::Pool::Health health = pool_.health();
+  if (!health.last_failure.empty() || health.proven_at == absl::InfinitePast()) return false;
   // A busy connection proves nothing until its call ends, which it does by its deadline.
-  return health.last_failure.empty() && (health.busy > 0 || now - health.proven_at < kProofTooOld);
+  return health.busy > 0 || !health.proves_regularly || now - health.proven_at < kProofTooOld;
 }
 
 }  // namespace sluice

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -13,14 +15,16 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/admin/advice.h"
+#include "server/admin/knock.h"
 #include "server/admin/pooler.h"
-#include "server/admin/reach.h"
+#include "server/postgres/address.h"
 #include "server/postgres/connection.h"
 #include "server/postgres/statement_probe.h"
 
 namespace sluice::admin {
 namespace {
 
+using postgres::Address;
 using postgres::Connection;
 
 std::string InMilliseconds(absl::Duration duration) {
@@ -82,7 +86,7 @@ class Examination {
 
   bool Reach(const std::string& host, const std::string& port) {
     const absl::Time begin = absl::Now();
-    const absl::StatusOr<std::vector<Address>> addresses = Resolve(host, port);
+    const absl::StatusOr<std::vector<Address>> addresses = postgres::Resolve(host, port);
     if (!addresses.ok()) {
       Note("resolve " + host, std::string(addresses.status().message()),
            "check the host name; for Supabase copy it from Project Settings > Database");
@@ -213,16 +217,31 @@ class Examination {
   }
 
   void CountConnections() {
-    const auto answer = AskOne(
+    const std::string tried = "count connections";
+    // Of all clients, of all that may be, and the limits of this role and this database.
+    const std::optional<std::string> answer = AskOne(
         connection_.get(),
-        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') || ' of ' || "
-        "current_setting('max_connections') || ' in use; limit of this role: ' || "
-        "(SELECT CASE rolconnlimit WHEN -1 THEN 'none' ELSE rolconnlimit::text END FROM pg_roles WHERE rolname = "
-        "current_user)");
-    Good("count connections", answer.value_or("not allowed to look"),
+        "SELECT pg_catalog.concat_ws(' ', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = "
+        "'client backend'), current_setting('max_connections')::int - "
+        "current_setting('superuser_reserved_connections')::int, (SELECT rolconnlimit FROM pg_catalog.pg_roles WHERE "
+        "rolname = current_user), (SELECT datconnlimit FROM pg_catalog.pg_database WHERE datname = "
+        "current_database()))");
+    int in_use = 0, most = 0, of_role = 0, of_database = 0;
+    const std::vector<std::string> numbers = absl::StrSplit(answer.value_or(""), ' ');
+    if (numbers.size() != 4 || !absl::SimpleAtoi(numbers[0], &in_use) || !absl::SimpleAtoi(numbers[1], &most) ||
+        !absl::SimpleAtoi(numbers[2], &of_role) || !absl::SimpleAtoi(numbers[3], &of_database)) {
+      return Note(tried, "not allowed to look", "ask who runs the database for max_connections");
+    }
+    const auto limit = [](int number) { return number < 0 ? std::string("no limit") : absl::StrCat(number); };
+    const std::string seen = absl::StrCat(in_use, " of ", most, " in use; for this role ", limit(of_role),
+                                          ", for this database ", limit(of_database));
+    if (in_use * 10 >= most * 9) {
+      return Note(tried, seen, "nearly full: fewer clients of their own, or a pooler, or a larger max_connections");
+    }
+    Good(tried, seen,
          connection_->facts().behind_pooler
              ? "the pooler has limits of its own (max_client_conn, default_pool_size): pool_size must fit them"
-             : "");
+             : "pool_size must fit into what is free");
   }
 
   void MeasureRoundTrip() {
@@ -251,6 +270,7 @@ class Examination {
 }  // namespace
 
 bool Examine(const config::DatabaseUrl& url, const std::function<void(const Finding&)>& report) {
+  postgres::ForgetLibpqVariables();
   return Examination(url, report).Run();
 }
 

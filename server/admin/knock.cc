@@ -1,32 +1,19 @@
-#include "server/admin/reach.h"
+#include "server/admin/knock.h"
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 namespace sluice::admin {
-namespace {
 
-absl::StatusOr<std::vector<Address>> UnixSocket(const std::string& directory, const std::string& port) {
-  Address address;
-  address.name = absl::StrCat(directory, "/.s.PGSQL.", port);
-  auto* socket = reinterpret_cast<sockaddr_un*>(&address.socket);
-  socket->sun_family = AF_UNIX;
-  if (address.name.size() >= sizeof(socket->sun_path)) return absl::NotFoundError("the path is too long for a socket");
-  std::memcpy(socket->sun_path, address.name.data(), address.name.size());
-  address.size = sizeof(sockaddr_un);
-  return std::vector<Address>{address};
-}
+using postgres::Address;
+
+namespace {
 
 class Socket {
  public:
@@ -67,28 +54,6 @@ absl::Status Connect(const Socket& socket, const Address& address, absl::Time de
 }
 
 }  // namespace
-
-absl::StatusOr<std::vector<Address>> Resolve(const std::string& host, const std::string& port) {
-  if (absl::StartsWith(host, "/")) return UnixSocket(host, port);
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
-  if (error != 0) return absl::NotFoundError(gai_strerror(error));
-  std::vector<Address> addresses;
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    Address address;
-    char name[NI_MAXHOST];
-    if (getnameinfo(one->ai_addr, one->ai_addrlen, name, sizeof(name), nullptr, 0, NI_NUMERICHOST) != 0) continue;
-    address.name = name;
-    std::memcpy(&address.socket, one->ai_addr, one->ai_addrlen);
-    address.size = one->ai_addrlen;
-    addresses.push_back(address);
-  }
-  freeaddrinfo(found);
-  if (addresses.empty()) return absl::NotFoundError("the name has no address");
-  return addresses;
-}
 
 absl::StatusOr<Answer> Knock(const Address& address, absl::Time deadline) {
   const Socket socket(address.socket.ss_family);

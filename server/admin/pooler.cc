@@ -46,7 +46,7 @@ std::string NameOfPooler(Connection* connection, const OpenSession& with_startup
   if (absl::StartsWith(application, "Supavisor")) return "Supavisor";
   if (AskOne(connection, "SHOW pgdog.shards").has_value()) return "PgDog";
   Connection::OpenFailure failure;
-  if (with_startup_option(&failure) != nullptr) return "a pooler (not PgBouncer)";
+  if (with_startup_option(&failure) != nullptr) return "a pooler that takes startup options";
   if (absl::StrContains(failure.error.message, "unsupported startup parameter")) return "PgBouncer";
   if (absl::StartsWith(failure.error.message, "odyssey:")) return "Odyssey";
   return "a pooler";

@@ -32,21 +32,29 @@ absl::Status Line::Join(WaiterPtr waiter) {
   MutexLock lock(&mu_);
   if (closed_) return errors::Draining();
   if (!bar_.ok()) return bar_;
+  if (absl::Status full = WhyFull(*waiter); !full.ok()) return full;
+  Insert(std::move(waiter), /*at_head=*/false);
+  return absl::OkStatus();
+}
+
+absl::Status Line::WhyFull(const Waiter& waiter) const {
   if (places_.size() >= options_.length_max) {
     return errors::GatewayOverloaded(absl::StrCat("the line is full: ", options_.length_max, " calls wait"),
                                      kRetryAfter);
   }
-  if (bytes_ + waiter->bytes() > options_.bytes_max) {
+  if (bytes_ + waiter.bytes() > options_.bytes_max) {
     return errors::GatewayOverloaded(absl::StrCat("the line is full: its calls hold ", bytes_, " bytes"), kRetryAfter);
   }
-  auto own = queues_.find(waiter->caller());
-  if (own != queues_.end() && own->second.size() >= options_.length_per_caller_max) {
-    return errors::GatewayOverloaded(
-        absl::StrCat("caller ", waiter->caller(), " has ", options_.length_per_caller_max, " calls waiting"),
-        kRetryAfter);
+  const auto own = queues_.find(waiter.caller());
+  if (own == queues_.end()) return absl::OkStatus();
+  const Queue& queue = own->second;
+  if (queue.waiters.size() < options_.length_per_caller_max &&
+      queue.bytes + waiter.bytes() <= options_.bytes_per_caller_max) {
+    return absl::OkStatus();
   }
-  Insert(std::move(waiter), /*at_head=*/false);
-  return absl::OkStatus();
+  return errors::GatewayOverloaded(absl::StrCat("caller ", waiter.caller(), " has its share of the line: ",
+                                                queue.waiters.size(), " calls of ", queue.bytes, " bytes"),
+                                   kRetryAfter);
 }
 
 void Line::Rejoin(WaiterPtr waiter) {
@@ -64,7 +72,9 @@ void Line::Insert(WaiterPtr waiter, bool at_head) {
   deadlines_.emplace(key->deadline(), key);
   bytes_ += key->bytes();
   Queue& queue = queues_[key->caller()];
-  places_[key] = {queue.insert(at_head ? queue.begin() : queue.end(), std::move(waiter)), absl::Now()};
+  queue.bytes += key->bytes();
+  std::list<WaiterPtr>& waiters = queue.waiters;
+  places_[key] = {waiters.insert(at_head ? waiters.begin() : waiters.end(), std::move(waiter)), absl::Now()};
   if (key->deadline() < overdue_sleeps_until_) deadline_.NotifyOne();
   if (takers_ > 0) arrival_.NotifyOne();
   if (places_.size() > takers_) demand_.NotifyOne();
@@ -81,8 +91,9 @@ WaiterPtr Line::Extract(const Waiter* waiter) {
   if (place == places_.end()) return nullptr;
   auto queue = queues_.find(waiter->caller());
   WaiterPtr found = std::move(*place->second.in_queue);
-  queue->second.erase(place->second.in_queue);
-  if (queue->second.empty()) queues_.erase(queue);
+  queue->second.waiters.erase(place->second.in_queue);
+  queue->second.bytes -= waiter->bytes();
+  if (queue->second.waiters.empty()) queues_.erase(queue);
   places_.erase(place);
   bytes_ -= waiter->bytes();
   deadlines_.erase({waiter->deadline(), waiter});
@@ -103,7 +114,7 @@ WaiterPtr Line::TakeNext() {
   if (queue == queues_.end()) queue = queues_.begin();
   // The smallest name after this one: its turn is next.
   turn_ = absl::StrCat(queue->first, absl::string_view("\0", 1));
-  return Extract(queue->second.front().get());
+  return Extract(queue->second.waiters.front().get());
 }
 
 bool Line::AwaitDemand() {
@@ -127,9 +138,12 @@ void Line::RefuseAll(const absl::Status& status) {
   for (const WaiterPtr& waiter : refused) waiter->Refuse(status);
 }
 
-void Line::Bar(absl::Status status) {
-  MutexLock lock(&mu_);
-  bar_ = std::move(status);
+void Line::Bar(const absl::Status& status) {
+  {
+    MutexLock lock(&mu_);
+    bar_ = status;
+  }
+  if (!status.ok()) RefuseAll(status);
 }
 
 void Line::Explain(std::string why) {

@@ -58,6 +58,7 @@ class Line {
     // Of one caller; half, so that it can not fill the Line alone. (All of it where the
     // gateway does not know its callers, since all are one then.)
     size_t length_per_caller_max = 5000;
+    size_t bytes_per_caller_max = 256 << 20;
   };
 
   explicit Line(const Options& options);
@@ -82,10 +83,11 @@ class Line {
   // Waits until `until`, or until the Line is closed: true then.
   bool AwaitClose(absl::Time until);
 
-  // Refuses all that wait, for a reason that waiting would not mend.
+  // Refuses all that wait.
   void RefuseAll(const absl::Status& status);
-  // Newcomers are refused with `status` too, until it is OK again.
-  void Bar(absl::Status status);
+  // Refuses all that wait, and newcomers until it is OK again: for a reason that waiting would
+  // not mend.
+  void Bar(const absl::Status& status);
   // What those whose deadline passes are told besides; empty when all is well.
   void Explain(std::string why);
 
@@ -95,14 +97,19 @@ class Line {
   size_t length() const;
 
  private:
-  using Queue = std::list<WaiterPtr>;
+  // Of one caller.
+  struct Queue {
+    std::list<WaiterPtr> waiters;
+    size_t bytes = 0;
+  };
   struct Place {
-    Queue::iterator in_queue;
+    std::list<WaiterPtr>::iterator in_queue;
     absl::Time joined_at;
   };
   // By deadline, all that wait.
   using Deadlines = std::set<std::pair<absl::Time, const Waiter*>>;
 
+  absl::Status WhyFull(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Insert(WaiterPtr waiter, bool at_head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   WaiterPtr TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   WaiterPtr Extract(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

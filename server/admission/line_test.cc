@@ -93,6 +93,30 @@ TEST(LineTest, OneCallerCanNotFillIt) {
   EXPECT_TRUE(line.Join(From("modest")).ok());
 }
 
+TEST(LineTest, NorItsMemory) {
+  Line::Options options;
+  options.bytes_max = 400;
+  options.bytes_per_caller_max = 200;
+  Line line(options);
+  ASSERT_TRUE(line.Join(From("greedy")).ok());
+  ASSERT_TRUE(line.Join(From("greedy")).ok());
+  EXPECT_EQ(ReasonOf(line.Join(From("greedy"))), "GATEWAY_OVERLOADED");
+  EXPECT_TRUE(line.Join(From("modest")).ok());
+  ASSERT_NE(line.Next(absl::InfinitePast()), nullptr);
+  EXPECT_TRUE(line.Join(From("greedy")).ok());
+}
+
+TEST(LineTest, BarredItRefusesWhoWaitsAndWhoComes) {
+  Line line(RoomFor(10, 10));
+  auto waits = From("a");
+  ASSERT_TRUE(line.Join(waits).ok());
+  line.Bar(errors::BackendUnreachable("a wrong password", std::nullopt));
+  EXPECT_EQ(waits->Refusal().reason, "BACKEND_UNREACHABLE");
+  EXPECT_EQ(ReasonOf(line.Join(From("a"))), "BACKEND_UNREACHABLE");
+  line.Bar(absl::OkStatus());
+  EXPECT_TRUE(line.Join(From("a")).ok());
+}
+
 TEST(LineTest, RefusesWhoseDeadlinePassesThoughNoConnectionComes) {
   Line line(RoomFor(10, 10));
   line.Explain("the database is down");

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
+#include "server/base/utf8.h"
 
 namespace sluice {
 namespace {
@@ -36,7 +38,15 @@ Outcome OutcomeFromName(absl::string_view name) {
   return v1::OUTCOME_UNKNOWN;
 }
 
+constexpr size_t kMessageBytesMax = 1024;
+constexpr size_t kValueBytesMax = 128;
+
 }  // namespace
+
+std::string Shortened(absl::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return std::string(text);
+  return absl::StrCat(Utf8Prefix(text, bytes_max - 3), "...");
+}
 
 absl::string_view OutcomeName(Outcome outcome) {
   switch (outcome) {
@@ -48,6 +58,9 @@ absl::string_view OutcomeName(Outcome outcome) {
 }
 
 absl::Status MakeError(ErrorFacts facts) {
+  // All of it must fit into the trailers, whatever words it quotes.
+  facts.message = Shortened(facts.message, kMessageBytesMax);
+  for (auto& [key, value] : facts.metadata) value = Shortened(value, kValueBytesMax);
   absl::Status status(facts.code, facts.message);
 
   google::rpc::ErrorInfo info;

@@ -32,7 +32,11 @@ struct ErrorFacts {
   std::optional<v1::PostgresError> postgres;
 };
 
+// Cuts a message at 1 KiB and metadata values at 128 bytes, with "..." at the end.
 absl::Status MakeError(ErrorFacts facts);
+
+// The text, or as much of it as fits with "..." behind.
+std::string Shortened(absl::string_view text, size_t bytes_max);
 
 // The facts of an error that MakeError made; for any other error its code and message,
 // with an empty reason and OUTCOME_UNKNOWN, since nobody said what became of the work.

@@ -154,8 +154,16 @@ absl::Status QueueTimeout(absl::Duration waited, absl::string_view why) {
       {{"waited", absl::FormatDuration(waited)}});
 }
 
-absl::Status BackendUnreachable(absl::string_view why, absl::Duration retry_after) {
-  return TryLater(StatusCode::kUnavailable, "BACKEND_UNREACHABLE", std::string(why), retry_after);
+absl::Status BackendUnreachable(absl::string_view why, std::optional<absl::Duration> retry_after) {
+  ErrorFacts facts = FactsOf(Refused(StatusCode::kUnavailable, "BACKEND_UNREACHABLE", std::string(why)));
+  facts.retry_after = retry_after;
+  return MakeError(std::move(facts));
+}
+
+absl::Status ReadInterrupted(absl::string_view why) {
+  ErrorFacts facts = FactsOf(BackendUnreachable(why, absl::Milliseconds(100)));
+  facts.outcome = v1::OUTCOME_ROLLED_BACK;
+  return MakeError(std::move(facts));
 }
 
 absl::Status Draining() {

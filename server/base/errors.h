@@ -6,6 +6,7 @@
 // about each; a test compares that page with this file.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -59,8 +60,11 @@ absl::Status StatementNotAllowed(absl::string_view caller, absl::string_view per
 absl::Status GatewayOverloaded(absl::string_view what_is_full, absl::Duration retry_after);
 // The deadline passed before a connection came free. `why` tells what the gateway knows.
 absl::Status QueueTimeout(absl::Duration waited, absl::string_view why);
-// No connection, and waiting would not help (a wrong password, no such database).
-absl::Status BackendUnreachable(absl::string_view why, absl::Duration retry_after);
+// No connection: without `retry_after` if trying again would not help until somebody changes
+// something (a wrong password, no such database).
+absl::Status BackendUnreachable(absl::string_view why, std::optional<absl::Duration> retry_after);
+// The connection broke under a call that was READ ONLY: it may be made again.
+absl::Status ReadInterrupted(absl::string_view why);
 absl::Status Draining();
 absl::Status Cancelled(v1::Outcome outcome);
 absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit);

@@ -20,9 +20,11 @@
 #define ASSIGN_OR_RETURN(declaration, expression) \
   ASSIGN_OR_RETURN_INNER(SLUICE_CONCAT(sluice_or_, __LINE__), declaration, expression)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration takes none.
 #define ASSIGN_OR_RETURN_INNER(status_or, declaration, expression) \
   auto status_or = (expression);                                   \
   if (!status_or.ok()) return std::move(status_or).status();       \
   declaration = *std::move(status_or)
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif  // SLUICE_SERVER_BASE_STATUS_MACROS_H_

@@ -65,6 +65,17 @@ std::optional<size_t> FindInvalidUtf8(absl::string_view text) {
   return std::nullopt;
 }
 
+std::string WithoutInvalidUtf8(absl::string_view text) {
+  std::string valid;
+  while (std::optional<size_t> bad = FindInvalidUtf8(text)) {
+    valid.append(text.data(), *bad);
+    valid += u8"\uFFFD";
+    text.remove_prefix(*bad + 1);
+  }
+  valid.append(text.data(), text.size());
+  return valid;
+}
+
 int CharacterPosition(absl::string_view text, size_t byte) {
   int position = 1;
   for (size_t i = 0; i < byte && i < text.size(); ++i) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -14,6 +15,9 @@ namespace sluice {
 // Checked before any quoting: an escaper that meets half a character can be made to
 // swallow the closing quote (CVE-2025-1094).
 std::optional<size_t> FindInvalidUtf8(absl::string_view text);
+
+// The text with U+FFFD for each byte that is not of a valid character, and for NUL.
+std::string WithoutInvalidUtf8(absl::string_view text);
 
 // 1-based position in characters of a byte of valid UTF-8, as PostgreSQL counts.
 int CharacterPosition(absl::string_view text, size_t byte);

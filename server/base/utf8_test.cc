@@ -43,5 +43,11 @@ TEST(Utf8Test, CutsBetweenCharacters) {
   EXPECT_EQ(Utf8Prefix(u8"aé", 3), u8"aé");
 }
 
+TEST(Utf8Test, InvalidBytesAreReplaced) {
+  EXPECT_EQ(WithoutInvalidUtf8("caf\xe9 \xff"), u8"caf\uFFFD \uFFFD");
+  EXPECT_EQ(WithoutInvalidUtf8(u8"café"), u8"café");
+  EXPECT_EQ(WithoutInvalidUtf8(""), "");
+}
+
 }  // namespace
 }  // namespace sluice

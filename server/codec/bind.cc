@@ -143,4 +143,12 @@ int BoundStatement::CallerPosition(absl::string_view caller_text, int position) 
   return CharacterPosition(caller_text, caller_byte);
 }
 
+int BoundStatement::ParameterAt(int position) const {
+  const size_t byte = ByteOfCharacter(text, position);
+  for (size_t i = 0; i < substitutions.size(); ++i) {
+    if (byte >= substitutions[i].bound_begin && byte < substitutions[i].bound_end) return facts.placeholders[i].number;
+  }
+  return 0;
+}
+
 }  // namespace sluice::codec

@@ -23,7 +23,10 @@ struct BoundStatement {
   // one in the caller's text; a position inside a literal becomes that of its $n.
   int CallerPosition(absl::string_view caller_text, int position) const;
 
-  // Where `text` differs from the caller's: in order, bytes of both.
+  // The n of the $n whose literal has this position in `text`; 0 if none has.
+  int ParameterAt(int position) const;
+
+  // Where `text` differs from the caller's: in the order of facts.placeholders, bytes of both.
   struct Substitution {
     size_t caller_begin, caller_end;
     size_t bound_begin, bound_end;

@@ -19,6 +19,9 @@ struct ColumnType {
   // For COLUMN_KIND_ARRAY.
   ElementForm elements = ElementForm::kString;
   char delimiter = ',';
+  // For COLUMN_KIND_BYTES: the bytes are those of the text form, which is not UTF-8, instead of
+  // a bytea's.
+  bool form_is_raw = false;
 };
 
 // Of a type that is built in; nullopt for one that only the database's catalog knows.

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "server/base/utf8.h"
 #include "server/codec/array_json.h"
 #include "server/codec/time_text.h"
 
@@ -44,6 +45,8 @@ bool DecodeBytea(absl::string_view text, std::string* bytes) {
   return true;
 }
 
+bool IsUtf8(absl::string_view text) { return !FindInvalidUtf8(text).has_value(); }
+
 // One column of a result, written value by value into the array that its kind names.
 class ColumnWriter {
  public:
@@ -57,12 +60,19 @@ class ColumnWriter {
       case v1::COLUMN_KIND_INT32: return AppendNumber<int32_t>(text, data_.mutable_int32s());
       case v1::COLUMN_KIND_INT64: return AppendNumber<int64_t>(text, data_.mutable_int64s());
       case v1::COLUMN_KIND_DOUBLE: return AppendNumber<double>(text, data_.mutable_doubles());
-      case v1::COLUMN_KIND_BYTES: return DecodeBytea(text, data_.add_blobs());
+      case v1::COLUMN_KIND_BYTES:
+        if (type_.form_is_raw) {
+          data_.add_blobs(text.data(), text.size());
+          return true;
+        }
+        return DecodeBytea(text, data_.add_blobs());
       case v1::COLUMN_KIND_TIMESTAMP:
       case v1::COLUMN_KIND_TIMESTAMPTZ: return AppendTimestamp(text);
       case v1::COLUMN_KIND_INTERVAL: return IntervalToIso8601(text, data_.add_texts());
-      case v1::COLUMN_KIND_ARRAY: return AppendArrayAsJson(text, type_.elements, type_.delimiter, data_.add_texts());
-      default: data_.add_texts(text.data(), text.size()); return true;
+      case v1::COLUMN_KIND_DATE: return IsIsoDate(text) && AppendText(text);
+      case v1::COLUMN_KIND_ARRAY:
+        return IsUtf8(text) && AppendArrayAsJson(text, type_.elements, type_.delimiter, data_.add_texts());
+      default: return IsUtf8(text) && AppendText(text);
     }
   }
 
@@ -86,6 +96,11 @@ class ColumnWriter {
   }
 
  private:
+  bool AppendText(absl::string_view text) {
+    data_.add_texts(text.data(), text.size());
+    return true;
+  }
+
   template <typename Number, typename Field>
   bool AppendNumber(absl::string_view text, Field* field) {
     Number number = 0;
@@ -125,6 +140,13 @@ bool EncodeColumn(const postgres::Result& result, int column, const ColumnType& 
   return true;
 }
 
+ColumnType RawBytes() {
+  ColumnType type;
+  type.kind = v1::COLUMN_KIND_BYTES;
+  type.form_is_raw = true;
+  return type;
+}
+
 bool IsTimestamp(v1::ColumnKind kind) {
   return kind == v1::COLUMN_KIND_TIMESTAMP || kind == v1::COLUMN_KIND_TIMESTAMPTZ;
 }
@@ -141,7 +163,7 @@ void Encode(const postgres::Result& result, const std::vector<ColumnType>& types
   for (int i = 0; i < result.column_count(); ++i) {
     const postgres::ColumnFacts facts = result.column(i);
     v1::Column* column = out->add_columns();
-    column->set_name(facts.name.data(), facts.name.size());
+    column->set_name(WithoutInvalidUtf8(facts.name));
     column->set_kind(IsTimestamp(types[i].kind) && options.timestamps_as_text ? v1::COLUMN_KIND_TEXT : types[i].kind);
     column->set_type_oid(facts.type_oid);
     column->set_type_name(types[i].name);
@@ -153,7 +175,11 @@ void Encode(const postgres::Result& result, const std::vector<ColumnType>& types
     // As PostgreSQL wrote it, then.
     data->Clear();
     column->set_kind(v1::COLUMN_KIND_OTHER);
-    EncodeColumn(result, i, ColumnType(), EncodeOptions(), data);
+    if (EncodeColumn(result, i, ColumnType(), EncodeOptions(), data)) continue;
+    // Of another encoding, which a call may set for itself: no string of Protobuf may hold it.
+    data->Clear();
+    column->set_kind(v1::COLUMN_KIND_BYTES);
+    EncodeColumn(result, i, RawBytes(), EncodeOptions(), data);
   }
 }
 

@@ -16,7 +16,8 @@ struct EncodeOptions {
 
 // Turns a result into typed columns. `types` has one entry for each column. A column with
 // a value that is not in the form of its kind goes out as PostgreSQL wrote it, as
-// COLUMN_KIND_OTHER: the answer of a write is never lost to its form.
+// COLUMN_KIND_OTHER, or as COLUMN_KIND_BYTES if that is not even UTF-8: the answer of a write
+// is never lost to its form.
 void Encode(const postgres::Result& result, const std::vector<ColumnType>& types, const EncodeOptions& options,
             v1::ResultSet* out);
 

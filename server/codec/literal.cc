@@ -70,8 +70,9 @@ size_t LiteralSizeMax(const v1::Value& value) {
   // digits a byte. 512 covers parentheses, numbers and a type name.
   constexpr size_t kFrame = 512;
   size_t size = kFrame + 2 * value.ByteSizeLong();
-  if (value.kind_case() == v1::Value::kArrayValue)
-    size += 2 * value.ByteSizeLong() + 8 * value.array_value().elements_size();
+  if (value.kind_case() == v1::Value::kArrayValue) {
+    size += 2 * value.ByteSizeLong() + 8 * static_cast<size_t>(value.array_value().elements_size());
+  }
   return size;
 }
 

@@ -59,6 +59,14 @@ bool TakeOffset(absl::string_view* text, int64_t* seconds) {
 
 }  // namespace
 
+bool IsIsoDate(absl::string_view text) {
+  if (text == "infinity" || text == "-infinity") return true;
+  absl::ConsumeSuffix(&text, " BC");
+  int64_t year = 0, month = 0, day = 0;
+  return TakeNumber(&text, 4, 7, &year) && absl::ConsumePrefix(&text, "-") && TakeNumber(&text, 2, 2, &month) &&
+         absl::ConsumePrefix(&text, "-") && TakeNumber(&text, 2, 2, &day) && text.empty();
+}
+
 bool ParseTimestamp(absl::string_view text, int64_t* microseconds) {
   if (text == "infinity" || text == "-infinity") {
     *microseconds = text[0] == '-' ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();

@@ -8,6 +8,9 @@
 
 namespace sluice::codec {
 
+// "2026-08-22", also "... BC" and "infinity"; not what another DateStyle makes of a date.
+bool IsIsoDate(absl::string_view text);
+
 // "2026-08-22 13:05:01.25+02", also "... BC" and "infinity", in microseconds since
 // 1970-01-01 00:00 (UTC; without an offset, of the clock itself). False if the text is
 // something else, or past the years that fit (294246).

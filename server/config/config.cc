@@ -130,8 +130,9 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
   CheckWhoGetsIn(&check, config);
   config.pool_size = static_cast<int>(check.Number("pool_size", 1, 1000));
   config.pool_warm = static_cast<int>(check.Number("pool_warm", 0, 1000));
-  if (config.pool_size > 0 && config.pool_warm > config.pool_size)
+  if (config.pool_size > 0 && config.pool_warm > config.pool_size) {
     check.Problem("pool_warm", "must not be more than pool_size");
+  }
   config.pool_null = check.OneOf("pool_mode", {"shared", "null"}) == "null";
   config.connect_timeout = check.Duration("connect_timeout", absl::Milliseconds(100), absl::Minutes(5));
   config.connection_age_max = check.Duration("connection_age_max", absl::Seconds(1), 30 * kDay);
@@ -139,6 +140,7 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
   config.jit_strategy = check.OneOf("jit_strategy", {"auto", "prefix", "startup", "role", "none"});
   config.application_name = check.Text("application_name");
   config.call_timeout = check.Duration("call_timeout", absl::Milliseconds(1), kDay);
+  config.client_silence_max = check.Duration("client_silence_max", absl::Milliseconds(300), kDay);
   config.line_length_max = static_cast<int>(check.Number("line_length_max", 1, 1000000));
   config.request_bytes_max = check.Number("request_bytes_max", 1024, 256 << 20);
   config.reply_bytes_max = check.Number("reply_bytes_max", 1024, 256 << 20);

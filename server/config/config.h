@@ -32,6 +32,7 @@ struct Config {
   std::string jit_strategy;
   std::string application_name;
   absl::Duration call_timeout;
+  absl::Duration client_silence_max;
   int line_length_max = 10000;
   int64_t request_bytes_max = 0;
   int64_t reply_bytes_max = 0;

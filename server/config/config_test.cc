@@ -33,7 +33,7 @@ class ConfigTest : public testing::Test {
   std::string Problems() const { return absl::StrJoin(problems_, "\n"); }
 
   std::string FileWith(const std::string& name, const std::string& text) {
-    const std::string path = testing::TempDir() + "/" + name;
+    std::string path = testing::TempDir() + "/" + name;
     std::ofstream(path) << text;
     return path;
   }

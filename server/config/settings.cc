@@ -92,8 +92,8 @@ void ReadArguments(const std::vector<std::string>& arguments, RawSettings* raw) 
     const Setting* setting = FindByName(name);
     if (setting == nullptr) {
       raw->problems.push_back(absl::StrCat("--", name, ": no such flag; see --help"));
-      if (equals == absl::string_view::npos && i + 1 < arguments.size() && !absl::StartsWith(arguments[i + 1], "-"))
-        ++i;
+      const bool has_value = i + 1 < arguments.size() && !absl::StartsWith(arguments[i + 1], "-");
+      if (equals == absl::string_view::npos && has_value) ++i;
       continue;
     }
     const std::string source = absl::StrCat("--", name);
@@ -124,14 +124,15 @@ const std::vector<Setting>& Settings() {
       {"callers_file", "SLUICE_CALLERS_FILE", "", "JSON file that names each caller with its token's SHA-256 or certificate SAN and its permissions; read again on SIGHUP."},
       {"insecure", "SLUICE_INSECURE", "false", "Lets anybody in on any address, without TLS. Said in a warning at every start."},
       {"pool_size", "SLUICE_POOL_SIZE", "15", "Connections to the database at most (Supabase's own default pool size)."},
-      {"pool_warm", "SLUICE_POOL_WARM", "1", "Connections kept open without demand."},
+      {"pool_warm", "SLUICE_POOL_WARM", "1", "Connections kept open without demand. With 0, health does not notice a database that goes away until somebody calls."},
       {"pool_mode", "SLUICE_POOL_MODE", "shared", "shared, or null: a fresh connection for every call, closed after it, for tests of applications."},
       {"connect_timeout", "SLUICE_CONNECT_TIMEOUT", "10s", "For one attempt to connect."},
       {"connection_age_max", "SLUICE_CONNECTION_AGE_MAX", "30m", "A connection is replaced when it is older; shortened by up to a quarter at random."},
-      {"connection_idle_max", "SLUICE_CONNECTION_IDLE_MAX", "5m", "A connection that nobody needed for this long is closed."},
+      {"connection_idle_max", "SLUICE_CONNECTION_IDLE_MAX", "5m", "A connection that nobody needed for this long is closed, but for pool_warm of them."},
       {"jit_strategy", "SLUICE_JIT_STRATEGY", "auto", "How JIT is kept off: auto, prefix, startup, role or none (leave it as it is)."},
       {"application_name", "SLUICE_APPLICATION_NAME", "sluice", "As pg_stat_activity shows it."},
       {"call_timeout", "SLUICE_CALL_TIMEOUT", "30s", "For a call without a deadline of its own."},
+      {"client_silence_max", "SLUICE_CLIENT_SILENCE_MAX", "60s", "A client from which nothing came for so long is asked whether it is still there; one that does not answer within a third of it is gone, and its calls are cancelled."},
       {"line_length_max", "SLUICE_LINE_LENGTH_MAX", "10000", "Calls that may wait for a connection; past it they are refused at once. With callers_file, one caller gets half at most."},
       {"request_bytes_max", "SLUICE_REQUEST_BYTES_MAX", "4194304", "Of one request."},
       {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default."},

@@ -56,6 +56,10 @@ struct ConnectionDiscarded {
   std::string why;
   absl::Duration age;
 };
+// Of the log: more happened than could be written.
+struct LinesDropped {
+  int64_t lines = 0;
+};
 struct HealthChanged {
   bool ready = false;
 };
@@ -73,7 +77,7 @@ struct CallFinished {
 
 using Event =
     std::variant<GatewayStarted, GatewayDraining, GatewayStopped, SettingIgnored, CallersReloaded, CallersRefused,
-                 ConnectionOpened, ConnectionFailed, ConnectionDiscarded, HealthChanged, CallFinished>;
+                 ConnectionOpened, ConnectionFailed, ConnectionDiscarded, LinesDropped, HealthChanged, CallFinished>;
 
 // Thread-safe; must not block for long.
 class Observer {

@@ -20,7 +20,9 @@ struct Line {
   Fields fields;
 };
 
-double Milliseconds(absl::Duration duration) { return absl::ToInt64Microseconds(duration) / 1000.0; }
+double Milliseconds(absl::Duration duration) {
+  return absl::ToDoubleMilliseconds(absl::Trunc(duration, absl::Microseconds(1)));
+}
 
 // One overload for each event: what is said of it.
 struct Describe {
@@ -57,6 +59,7 @@ struct Describe {
   Line operator()(const ConnectionDiscarded& e) const {
     return {Level::kInfo, "connection_discarded", {{"why", e.why}, {"age_ms", Milliseconds(e.age)}}};
   }
+  Line operator()(const LinesDropped& e) const { return {Level::kWarning, "log_dropped", {{"lines", e.lines}}}; }
   Line operator()(const HealthChanged& e) const {
     return {e.ready ? Level::kInfo : Level::kWarning, "health_changed", {{"ready", e.ready}}};
   }
@@ -116,14 +119,51 @@ std::string AsText(const Line& line, absl::Time now) {
 
 }  // namespace
 
+Log::Log(const Options& options, std::FILE* out) : options_(options), out_(out), thread_([this] { WriteAll(); }) {}
+
+Log::~Log() {
+  {
+    MutexLock lock(&mu_);
+    stopping_ = true;
+  }
+  changed_.NotifyOne();
+  thread_.join();
+}
+
 void Log::Record(const Event& event) {
   if (!IsWorthALine(event)) return;
-  const Line line = std::visit(Describe(), event);
-  const absl::Time now = absl::Now();
-  const std::string text = (format_ == LogFormat::kJson ? AsJson(line, now) : AsText(line, now)) + "\n";
-  MutexLock lock(&mu_);
+  {
+    MutexLock lock(&mu_);
+    if (queue_.size() >= options_.queue_length_max) {
+      ++dropped_;
+      return;
+    }
+    queue_.push_back({absl::Now(), event});
+  }
+  changed_.NotifyOne();
+}
+
+void Log::WriteAll() {
+  for (bool stopping = false; !stopping;) {
+    std::vector<Entry> entries;
+    {
+      MutexLock lock(&mu_);
+      while (queue_.empty() && !stopping_) changed_.Wait(&mu_);
+      entries.swap(queue_);
+      if (dropped_ > 0) entries.push_back({absl::Now(), LinesDropped{dropped_}});
+      dropped_ = 0;
+      stopping = stopping_;
+    }
+    for (const Entry& entry : entries) Write(entry);
+    std::fflush(out_);
+  }
+}
+
+void Log::Write(const Entry& entry) {
+  const Line line = std::visit(Describe(), entry.event);
+  const std::string text =
+      (options_.format == LogFormat::kJson ? AsJson(line, entry.time) : AsText(line, entry.time)) + "\n";
   std::fwrite(text.data(), 1, text.size(), out_);
-  std::fflush(out_);
 }
 
 }  // namespace sluice::observe

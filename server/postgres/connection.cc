@@ -34,6 +34,12 @@ Outcome OutcomeOf(Fate fate, bool may_commit_midway) {
   return v1::OUTCOME_UNKNOWN;
 }
 
+// In SJIS or GBK a quote can be the second byte of a character: nothing may be bound there.
+bool SpeaksUtf8(PGconn* connection) {
+  static const int utf8 = pg_char_to_encoding("UTF8");
+  return PQclientEncoding(connection) == utf8;
+}
+
 }  // namespace
 
 Connection::Connection(std::unique_ptr<Session> session, const Options& options, JitPolicy* jit, Canceller* canceller)
@@ -81,10 +87,9 @@ bool Connection::Probe(absl::Time deadline, OpenFailure* failure) {
   facts_ = ReadServerFacts(report.results[0], session_->handle());
 
   failure->fate = Fate::kMisconfigured;
-  const absl::string_view encoding = ReportedSetting(session_->handle(), "client_encoding");
-  if (encoding != "UTF8") {
-    // In SJIS or GBK a quote can be the second byte of a character.
-    failure->error.message = absl::StrCat("client_encoding is ", encoding, ", not UTF8");
+  if (!SpeaksUtf8(session_->handle())) {
+    failure->error.message =
+        absl::StrCat("client_encoding is ", ReportedSetting(session_->handle(), "client_encoding"), ", not UTF8");
     return false;
   }
   if (absl::Status off = jit_->Verify(facts_.jit); !off.ok()) {
@@ -96,13 +101,17 @@ bool Connection::Probe(absl::Time deadline, OpenFailure* failure) {
 }
 
 void Connection::ComposePrelude() {
-  PGconn* handle = session_->handle();
   if (jit_->wants_prefix(facts_.jit)) prelude_.SetLocal("jit = off");
   // The forms in which values are read, where a role or database has others.
-  if (!absl::StartsWith(ReportedSetting(handle, "DateStyle"), "ISO")) prelude_.SetLocal("datestyle = 'ISO'");
-  if (ReportedSetting(handle, "IntervalStyle") != "postgres") prelude_.SetLocal("intervalstyle = 'postgres'");
-  // Before 12, floats were rounded to 15 digits by default.
-  if (facts_.server_version_number < 120000) prelude_.SetLocal("extra_float_digits = 3");
+  if (!absl::StartsWith(facts_.date_style, "ISO")) prelude_.SetLocal("datestyle = 'ISO'");
+  if (facts_.interval_style != "postgres") prelude_.SetLocal("intervalstyle = 'postgres'");
+  // Floats that read back as the same bits; before PostgreSQL 12 this took 3.
+  if (facts_.server_version_number < 120000) {
+    prelude_.SetLocal("extra_float_digits = 3");
+  } else if (facts_.extra_float_digits < 1) {
+    prelude_.SetLocal("extra_float_digits = 1");
+  }
+  prelude_.time_limit_max = facts_.statement_timeout;
 }
 
 bool Connection::strings_conform() const {
@@ -119,43 +128,61 @@ FlightReport Connection::Fly(const Flight& flight) {
 
 // The failure, or nullopt if every statement completed.
 std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightReport* report) {
-  const absl::Duration room = flight.alone ? absl::ZeroDuration() : kStatementTimeoutRoom;
+  answered_ = false;
   if (interrupt_.raised()) return NotStarted(CutShort::kByCaller, *report);
   if (absl::Now() >= flight.deadline) return NotStarted(CutShort::kByDeadline, *report);
-  if (lost_ || !IsAlive(session_->handle(), report->notices)) {
+  // What a quote is depends on the encoding; it may have changed with what came just now.
+  if (lost_ || !IsAlive(session_->handle(), report->notices) || !SpeaksUtf8(session_->handle())) {
     lost_ = true;
     return NotStarted(CutShort::kNo, *report);
   }
 
-  const Message message = Compose(flight, prelude_, jit_->may_set_beside_statements(), absl::Now());
-  report->round_trips = 1;
-  const Sent sent = Send(session_->handle(), message.text, flight.deadline + room + cancel_wait_);
-  if (sent != Sent::kWhole) {
-    lost_ = true;
-    FlightFailure failure = NotStarted(CutShort::kNo, *report);
-    if (sent == Sent::kUnclear) failure.outcome = v1::OUTCOME_UNKNOWN;
-    return failure;
-  }
-
   Reception::Limits limits;
   limits.deadline = flight.deadline;
-  limits.cancel_at = flight.deadline + room;
+  limits.cancel_at = flight.deadline + (flight.alone ? absl::ZeroDuration() : kStatementTimeoutRoom);
   limits.cancel_wait = cancel_wait_;
   limits.answer_bytes_max = flight.answer_bytes_max;
+
+  const absl::Time sent_at = absl::Now();
+  const Message message = Compose(flight, prelude_, jit_->may_set_beside_statements(), sent_at);
+  report->round_trips = 1;
+  const Sent sent = Send(session_->handle(), message.text, interrupt_, limits.cancel_at + cancel_wait_);
+  if (sent != Sent::kWhole) return FailureOfSending(sent, *report);
+
   Reception reception(session_->handle(), &interrupt_, canceller_, limits);
   reception.Read(message.prelude_statements, report);
-
   copying_ = reception.copying();
   lost_ = reception.gave_up() || PQstatus(session_->handle()) != CONNECTION_OK;
   // Even if the statement ended by a cancel: another one's (statement_timeout, an operator)
   // may have been faster, and ours would hit the next call, or with a pooler anybody's.
   cancel_may_still_arrive_ = reception.cancel_sent();
+
   const bool all_done = report->results.size() == flight.statements.size();
   // The tag of the last statement comes after the commit: what breaks behind it is not this
   // flight's. An ERROR would be, of a statement that we did not count.
   const bool broke_off = reception.error().has_value() && reception.error()->severity != "ERROR";
-  if (all_done && (broke_off || !reception.error().has_value())) return std::nullopt;
+  if (all_done && (broke_off || !reception.error().has_value())) {
+    answered_ = true;
+    return std::nullopt;
+  }
+  FlightFailure failure = FailureOfAnswer(reception, message, flight.may_commit_midway, sent_at);
+  LocateError(message, report->results.size(), &failure);
+  answered_ = failure.is_verdict;
+  return failure;
+}
 
+FlightFailure Connection::FailureOfSending(Sent sent, const FlightReport& report) {
+  lost_ = true;
+  FlightFailure failure = NotStarted(interrupt_.raised() ? CutShort::kByCaller : CutShort::kNo, report);
+  if (sent == Sent::kUnclear) {
+    failure.outcome = v1::OUTCOME_UNKNOWN;
+    if (failure.error.sqlstate.empty()) failure.error.message = "the connection broke while the statement was sent";
+  }
+  return failure;
+}
+
+FlightFailure Connection::FailureOfAnswer(const Reception& reception, const Message& message, bool may_commit_midway,
+                                          absl::Time sent_at) {
   FlightFailure failure;
   failure.cut_short = reception.cut_short();
   if (reception.error().has_value()) {
@@ -163,16 +190,20 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   } else {
     failure.error.message = reception.gave_up() ? "no answer came in time" : "the answer ended early";
   }
-  const Fate fate = FateOf(reception, message);
-  failure.outcome = OutcomeOf(fate, flight.may_commit_midway);
+  Fate fate = FateOf(reception, message);
+  if (fate == Fate::kNotRun && RefusesSetBesideStatements(failure.error)) fate = DoWithoutSets(message);
+  failure.outcome = OutcomeOf(fate, may_commit_midway);
   failure.is_verdict = fate == Fate::kFailed;
   failure.will_not_pass = fate == Fate::kMisconfigured || fate == Fate::kBadCredentials;
-  LocateError(message, report->results.size(), &failure);
+  // By the time rather than by PostgreSQL's text, which may be in any language. A little early,
+  // since statement_timeout is in whole milliseconds.
+  const bool timed_out = absl::Now() >= sent_at + message.time_limit - absl::Milliseconds(2);
+  if (failure.error.sqlstate == "57014" && timed_out) failure.time_limit = message.time_limit;
   return failure;
 }
 
 // What became of a message that was sent and did not come to its end.
-Fate Connection::FateOf(const Reception& reception, const Message& message) {
+Fate Connection::FateOf(const Reception& reception, const Message& message) const {
   // Without an error, too few results: PostgreSQL read the statements as fewer than we did.
   if (reception.gave_up() || copying_ || !reception.error().has_value()) return Fate::kUnknown;
   SentMessage sent;
@@ -180,14 +211,16 @@ Fate Connection::FateOf(const Reception& reception, const Message& message) {
   sent.behind_pooler = facts_.behind_pooler;
   sent.has_prelude = message.prelude_statements > 0;
   sent.results_came = reception.completed() > 0;
-  const Fate fate = FateOfSent(*reception.error(), sent);
-  if (fate == Fate::kNotRun && RefusesSetBesideStatements(*reception.error())) {
-    // Refused again without the JIT prefix: what was asked for (READ ONLY) needs a SET too.
-    if (!jit_->may_set_beside_statements()) return Fate::kMisconfigured;
-    jit_->OnSetRefused();
-    jit_refused_ = true;
-  }
-  return fate;
+  return FateOfSent(*reception.error(), sent);
+}
+
+// The pooler takes no SET beside a statement. The gateway's own travel as a startup option from
+// now on, so this session is of no more use; what a call asked for (READ ONLY) can not be had.
+Fate Connection::DoWithoutSets(const Message& message) {
+  if (!message.has_own_sets) return Fate::kMisconfigured;
+  jit_->OnSetRefused();
+  jit_refused_ = true;
+  return Fate::kNotRun;
 }
 
 FlightFailure Connection::NotStarted(CutShort cut_short, const FlightReport& report) const {
@@ -200,6 +233,13 @@ FlightFailure Connection::NotStarted(CutShort cut_short, const FlightReport& rep
   }
   if (failure.error.message.empty()) failure.error.message = "the connection was lost before the statement was sent";
   return failure;
+}
+
+bool Connection::reads_differently() const {
+  PGconn* handle = session_->handle();
+  return !SpeaksUtf8(handle) || strings_conform() != facts_.standard_conforming_strings ||
+         ReportedSetting(handle, "DateStyle") != facts_.date_style ||
+         ReportedSetting(handle, "IntervalStyle") != facts_.interval_style;
 }
 
 SessionState Connection::state() const {

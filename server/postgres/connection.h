@@ -17,6 +17,7 @@
 #include "server/postgres/message.h"
 #include "server/postgres/server_facts.h"
 #include "server/postgres/session.h"
+#include "server/postgres/transmission.h"
 
 namespace sluice::postgres {
 
@@ -64,8 +65,13 @@ class Connection {
   bool jit_refused() const { return jit_refused_; }
   absl::Time opened_at() const { return opened_at_; }
   const ServerFacts& facts() const { return facts_; }
+  // The last flight came to its end, or PostgreSQL itself judged a statement of it: proof that
+  // there is a database behind this session.
+  bool answered() const { return answered_; }
   // Reads standard_conforming_strings as the server last reported it.
   bool strings_conform() const;
+  // Somebody changed the session's encoding, or how it reads and writes values.
+  bool reads_differently() const;
 
  private:
   Connection(std::unique_ptr<Session> session, const Options& options, JitPolicy* jit, Canceller* canceller);
@@ -73,7 +79,11 @@ class Connection {
   bool Probe(absl::Time deadline, OpenFailure* failure);
   void ComposePrelude();
   std::optional<FlightFailure> FlyInto(const Flight& flight, FlightReport* report);
-  Fate FateOf(const Reception& reception, const Message& message);
+  FlightFailure FailureOfSending(Sent sent, const FlightReport& report);
+  FlightFailure FailureOfAnswer(const Reception& reception, const Message& message, bool may_commit_midway,
+                                absl::Time sent_at);
+  Fate FateOf(const Reception& reception, const Message& message) const;
+  Fate DoWithoutSets(const Message& message);
   FlightFailure NotStarted(CutShort cut_short, const FlightReport& report) const;
 
   // In destruction order: the session goes first.
@@ -88,6 +98,7 @@ class Connection {
   bool jit_refused_ = false;
   bool lost_ = false;
   bool copying_ = false;
+  bool answered_ = false;
   // Where the notice receiver puts what it gets; null between flights.
   std::vector<ServerError>* notices_ = nullptr;
   std::unique_ptr<Session> session_;

@@ -12,9 +12,7 @@ std::optional<absl::string_view> WhyDiscard(const Connection& connection, absl::
   }
   if (connection.cancel_may_still_arrive()) return "a late cancel could hit the next call";
   if (connection.jit_refused()) return "the pooler refuses its JIT setting";
-  if (!connection.strings_conform() && connection.facts().standard_conforming_strings) {
-    return "standard_conforming_strings changed";
-  }
+  if (connection.reads_differently()) return "its encoding, or how it reads and writes values, was changed";
   if (now - connection.opened_at() > age_max) return "too old";
   return std::nullopt;
 }

@@ -191,7 +191,10 @@ Fate FateOfConnect(const ServerError& error) {
   for (const char* sqlstate : {"3D000", "42501", "42704"}) {
     if (error.sqlstate == sqlstate) return Fate::kMisconfigured;
   }
-  // TLS that will not come about by waiting; libpq's own words, without a SQLSTATE.
+  // libpq's own words, without a SQLSTATE: a login, or TLS, that will not come about by waiting.
+  for (const char* text : {"no password supplied", "authentication method", "SCRAM", "could not read certificate"}) {
+    if (error.sqlstate.empty() && absl::StrContains(error.message, text)) return Fate::kBadCredentials;
+  }
   for (const char* text : {"certificate", "does not match host name", "server does not support SSL"}) {
     if (error.sqlstate.empty() && absl::StrContains(error.message, text)) return Fate::kMisconfigured;
   }

@@ -51,6 +51,8 @@ struct FlightFailure {
   // 1-based, in characters of the failed statement's text; 0 if unknown.
   int position = 0;
   CutShort cut_short = CutShort::kNo;
+  // The statement_timeout that ended the statement; zero if none did.
+  absl::Duration time_limit;
   // PostgreSQL itself judged the statement, rather than that the way to it broke.
   bool is_verdict = false;
   // Nothing ran, and nothing will until somebody changes a setting.

@@ -29,12 +29,16 @@ void AppendPrelude(const Flight& flight, const FixedPrelude& prelude, bool sets_
   const std::string transaction = SetTransaction(flight);
   absl::StrAppend(&message->text, transaction, prelude.text);
   message->prelude_statements = prelude.statements + (transaction.empty() ? 0 : 1);
+  message->has_own_sets = prelude.statements > 0;
   if (!sets_time_limit || flight.deadline == absl::InfiniteFuture()) return;
-  const int64_t left_ms = absl::ToInt64Milliseconds(flight.deadline - now);
+  const absl::Duration left = std::min(flight.deadline - now, prelude.time_limit_max);
   constexpr int64_t kTimeoutMax = std::numeric_limits<int32_t>::max();
   // 0 would mean none.
-  absl::StrAppend(&message->text, "SET LOCAL statement_timeout = ", std::clamp<int64_t>(left_ms, 1, kTimeoutMax), ";");
+  const int64_t limit_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(left), 1, kTimeoutMax);
+  absl::StrAppend(&message->text, "SET LOCAL statement_timeout = ", limit_ms, ";");
   ++message->prelude_statements;
+  message->has_own_sets = true;
+  message->time_limit = absl::Milliseconds(limit_ms);
 }
 
 }  // namespace

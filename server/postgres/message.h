@@ -15,6 +15,8 @@ namespace sluice::postgres {
 struct FixedPrelude {
   std::string text;
   size_t statements = 0;
+  // A call gets no more time than the role or database allows to whoever sets nothing.
+  absl::Duration time_limit_max = absl::InfiniteDuration();
 
   void SetLocal(absl::string_view assignment);
 };
@@ -24,6 +26,10 @@ struct Message {
   std::string text;
   // Each gives a result before the flight's own statements do.
   size_t prelude_statements = 0;
+  // Whether some of them are the gateway's own, and not asked for by the call.
+  bool has_own_sets = false;
+  // The statement_timeout among them.
+  absl::Duration time_limit = absl::InfiniteDuration();
   // Byte at which each of the flight's statements begins.
   std::vector<size_t> begins;
 };

@@ -40,10 +40,12 @@ class Pool::Worker {
     if (connection_ != nullptr) Close("shutting down");
   }
 
-  // Without connections that are kept, health still wants to know whether one can be had.
-  void ProveRegularly() {
+  // Where no connection is kept, health still wants to know whether one can be had: at the
+  // start, and as long as the last one could not. Then a database that sleeps when nobody calls
+  // may do so (but not in null mode, which is for tests).
+  void ProveWhileInDoubt() {
     do {
-      if (Open()) Close("one call per connection");
+      if (pool_.InDoubt() && Open()) Close("it was only to prove the database");
     } while (!pool_.line_->AwaitClose(absl::Now() + pool_.options_.proof_interval));
   }
 
@@ -86,14 +88,16 @@ class Pool::Worker {
       idle_since_ = absl::Now();
       Judge();
       if (done) return;
-      // A pooler that has no server for us may say so and keep the session (PgCat): without
-      // a new handshake, and its limits, this would be a busy loop.
-      if (connection_ != nullptr) {
-        pool_.gate_.Refused();
-        Close("it could not run a call");
-      }
+      if (connection_ != nullptr) GiveUpSession();
       pool_.line_->Rejoin(std::move(call));
     }
+  }
+
+  // A pooler that has no server for us may say so and keep the session (PgCat): without a new
+  // handshake, and its limits, the next try would be a busy loop.
+  void GiveUpSession() {
+    pool_.gate_.Refused();
+    Close("it could not run a statement");
   }
 
   // Proves that the session still answers, or closes it.
@@ -106,12 +110,13 @@ class Pool::Worker {
     connection_->ClearInterrupt();
     connection_->Fly(proof);
     Judge();
+    if (connection_ != nullptr && !connection_->answered()) GiveUpSession();
   }
 
   void Judge() {
     const absl::Time now = absl::Now();
     if (std::optional<absl::string_view> why = WhyDiscard(*connection_, age_max_, now)) return Close(*why);
-    pool_.OnProven();
+    if (connection_->answered()) pool_.OnProven();
   }
 
   void Close(absl::string_view why) {
@@ -140,7 +145,7 @@ Pool::Pool(const Options& options, admission::Line* line, observe::Observer* obs
     threads_.emplace_back([this, warm = i < warm_count] { Worker(this, warm).Run(); });
   }
   if (warm_count == 0) {
-    threads_.emplace_back([this] { Worker(this, /*warm=*/false).ProveRegularly(); });
+    threads_.emplace_back([this] { Worker(this, /*warm=*/false).ProveWhileInDoubt(); });
   }
 }
 
@@ -158,8 +163,8 @@ void Pool::OnOpened(const Connection& connection, absl::Duration took) {
     health_.last_failure.clear();
     health_.proven_at = absl::Now();
     line_->Bar(absl::OkStatus());
+    line_->Explain("");
   }
-  line_->Explain("");
   observer_->Record(observe::ConnectionOpened{facts.server_version, facts.backend_pid, facts.behind_pooler, facts.tls,
                                               std::string(jit_.Effective(facts.jit)), took});
 }
@@ -168,20 +173,20 @@ void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry
   // Weather passes, and calls wait for it; a wrong password does not.
   absl::Status refusal;
   if (failure.fate == Fate::kMisconfigured || failure.fate == Fate::kBadCredentials) {
-    refusal = errors::BackendUnreachable(absl::StrCat("can not connect: ", failure.error.message), retry_in);
+    refusal = errors::BackendUnreachable(absl::StrCat("can not connect: ", failure.error.message), std::nullopt);
   }
-  bool none_open = false;
   {
+    // The Line hears of it under the lock: not after a connection that was opened meanwhile.
     MutexLock lock(&mu_);
-    none_open = health_.open == 0;
+    const bool none_open = health_.open == 0;
     // A connection more that can not be had is no illness.
-    if (none_open) health_.last_failure = failure.error.message;
-    if (none_open) line_->Bar(refusal);
+    if (none_open) {
+      health_.last_failure = failure.error.message;
+      line_->Explain(absl::StrCat("no connection to the database: ", failure.error.message));
+      line_->Bar(refusal);
+    }
   }
   observer_->Record(observe::ConnectionFailed{failure.error.sqlstate, failure.error.message, retry_in});
-  if (!none_open) return;
-  line_->Explain(absl::StrCat("no connection to the database: ", failure.error.message));
-  if (!refusal.ok()) line_->RefuseAll(refusal);
 }
 
 void Pool::OnClosed(absl::string_view why, absl::Duration age) {
@@ -198,10 +203,16 @@ void Pool::OnProven() {
   health_.last_failure.clear();
 }
 
+bool Pool::InDoubt() const {
+  MutexLock lock(&mu_);
+  return options_.one_call_per_connection || health_.proven_at == absl::InfinitePast() || !health_.last_failure.empty();
+}
+
 Pool::Health Pool::health() const {
   MutexLock lock(&mu_);
   Health health = health_;
   health.busy = busy_;
+  health.proves_regularly = options_.connections_warm > 0 || options_.one_call_per_connection;
   return health;
 }
 

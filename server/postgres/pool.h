@@ -29,8 +29,8 @@ class Pool {
     Connection::Options connection;
     JitStrategy jit_strategy = JitStrategy::kAuto;
     int connections_max = 15;
-    // Kept open without demand, so that the first call need not wait and Supavisor does
-    // not tear its pool down after 120 s.
+    // Kept open without demand, so that the first call need not wait, Supavisor does not tear
+    // its pool down after 120 s, and health knows of a database that goes away meanwhile.
     int connections_warm = 1;
     // Shortened by up to a quarter at random, so that connections do not end together.
     absl::Duration age_max = absl::Minutes(30);
@@ -49,6 +49,8 @@ class Pool {
   struct Health {
     // When a connection last proved that the database answers.
     absl::Time proven_at = absl::InfinitePast();
+    // Whether idle connections go on proving it.
+    bool proves_regularly = true;
     int open = 0;
     // Connections that serve a call now.
     int busy = 0;
@@ -64,6 +66,8 @@ class Pool {
   void OnFailed(const Connection::OpenFailure& failure, absl::Duration retry_in);
   void OnClosed(absl::string_view why, absl::Duration age);
   void OnProven();
+  // Whether nobody knows if a connection could be had.
+  bool InDoubt() const;
 
   Options options_;
   // Attempts to connect are given up.

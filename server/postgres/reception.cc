@@ -32,17 +32,22 @@ std::optional<int64_t> TcpBytesReceived(int socket) {
   return static_cast<int64_t>(info.tcpi_bytes_received);
 }
 
+int64_t BytesWaiting(int socket) {
+  int available = 0;
+  return ioctl(socket, FIONREAD, &available) == 0 ? available : 0;
+}
+
 int MillisecondsUntil(absl::Time time) {
   if (time == absl::InfiniteFuture()) return -1;
   const absl::Duration left = time - absl::Now();
   if (left <= absl::ZeroDuration()) return 0;
-  return static_cast<int>(std::min<int64_t>(absl::ToInt64Milliseconds(left) + 1, 3600 * 1000));
+  return static_cast<int>(std::min<int64_t>(absl::ToInt64Milliseconds(left) + 1, int64_t{3600} * 1000));
 }
 
 }  // namespace
 
 void Reception::Read(size_t prelude_statements, FlightReport* report) {
-  bytes_before_ = TcpBytesReceived(PQsocket(connection_)).value_or(0);
+  tcp_bytes_before_ = TcpBytesReceived(PQsocket(connection_));
   while (AwaitResult()) {
     PGresult* result = PQgetResult(connection_);
     if (result == nullptr) return;
@@ -57,9 +62,8 @@ void Reception::Read(size_t prelude_statements, FlightReport* report) {
 bool Reception::AwaitResult() {
   while (PQisBusy(connection_)) {
     if (!AwaitInput()) return false;
-    if (IsTooMuch()) Cut(CutShort::kBySize);
-    // On failure PQisBusy is false next, and PQgetResult has the error.
-    PQconsumeInput(connection_);
+    Consume();
+    if (bytes_received_ > limits_.answer_bytes_max) Cut(CutShort::kBySize);
   }
   return true;
 }
@@ -91,16 +95,22 @@ void Reception::Cut(CutShort why) {
   give_up_at_ = absl::Now() + limits_.cancel_wait;
 }
 
-// libpq reads on until the whole result is in memory, and tells nobody how much that is.
-// The kernel does, exactly for TCP; a unix socket tells what waits to be read.
-bool Reception::IsTooMuch() { return BytesReceived() > limits_.answer_bytes_max; }
-
-int64_t Reception::BytesReceived() {
+// libpq reads on until the whole result is in memory, and tells nobody how much that is. The
+// kernel does, exactly for TCP. For a unix socket it is an estimate, good to a factor of two:
+// libpq reads as much as its buffer has room for, which is 16 KiB unless one row is larger.
+void Reception::Consume() {
+  constexpr int64_t kBuffer = 16 << 10;
   const int socket = PQsocket(connection_);
-  if (const std::optional<int64_t> received = TcpBytesReceived(socket)) return *received - bytes_before_;
-  int available = 0;
-  if (ioctl(socket, FIONREAD, &available) == 0) bytes_received_ += available;
-  return bytes_received_;
+  const int64_t waiting = tcp_bytes_before_.has_value() ? 0 : BytesWaiting(socket);
+  // On failure PQisBusy is false next, and PQgetResult has the error.
+  PQconsumeInput(connection_);
+  if (tcp_bytes_before_.has_value()) {
+    bytes_received_ = TcpBytesReceived(socket).value_or(0) - *tcp_bytes_before_;
+  } else if (waiting <= kBuffer) {
+    bytes_received_ += waiting;
+  } else {
+    bytes_received_ += std::max(kBuffer, waiting - BytesWaiting(socket));
+  }
 }
 
 void Reception::Take(pg_result* raw, size_t prelude_statements, FlightReport* report) {
@@ -109,6 +119,9 @@ void Reception::Take(pg_result* raw, size_t prelude_statements, FlightReport* re
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
     case PGRES_EMPTY_QUERY:
+      // Rows of a rule (DO ALSO SELECT), which come before those of the statement itself: only
+      // what has a tag has completed.
+      if (*PQcmdStatus(raw) == '\0' && PQresultStatus(raw) == PGRES_TUPLES_OK) return;
       // Behind an error nothing runs, so nothing completes.
       if (++completed_ > prelude_statements) report->results.push_back(std::move(result));
       return;

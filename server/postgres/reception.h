@@ -44,8 +44,7 @@ class Reception {
   bool AwaitResult();
   bool AwaitInput();
   void Cut(CutShort why);
-  int64_t BytesReceived();
-  bool IsTooMuch();
+  void Consume();
   void Take(pg_result* result, size_t prelude_statements, FlightReport* report);
 
   pg_conn* const connection_;
@@ -54,9 +53,10 @@ class Reception {
   const Limits limits_;
 
   std::optional<ServerError> error_;
-  size_t completed_ = 0;        // the prelude's included
-  int64_t bytes_received_ = 0;  // of a unix socket, summed up
-  int64_t bytes_before_ = 0;    // of a TCP connection, before this answer
+  size_t completed_ = 0;  // the prelude's included
+  int64_t bytes_received_ = 0;
+  // All that came on a TCP connection before this answer; unset for a unix socket.
+  std::optional<int64_t> tcp_bytes_before_;
   CutShort cut_short_ = CutShort::kNo;
   absl::Time give_up_at_ = absl::InfiniteFuture();
   bool cancel_sent_ = false;

@@ -7,13 +7,14 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
+#include "server/base/utf8.h"
 
 namespace sluice::postgres {
 namespace {
 
 std::string Field(const PGresult* result, int field) {
   const char* text = PQresultErrorField(result, field);
-  return text == nullptr ? "" : text;
+  return text == nullptr ? "" : WithoutInvalidUtf8(text);
 }
 
 bool IsSqlState(absl::string_view text) {
@@ -45,9 +46,11 @@ ServerError ReadServerError(const pg_result* result) {
   return error;
 }
 
-ServerError ParseConnectError(const std::string& text) {
+ServerError ParseConnectError(const std::string& as_it_came) {
   ServerError error;
   error.severity = "FATAL";
+  // Before the login a server speaks in its own encoding.
+  const std::string text = WithoutInvalidUtf8(as_it_came);
   error.message = std::string(absl::StripAsciiWhitespace(text));
   // A list of hosts gives a list of errors: the last one counts.
   constexpr absl::string_view kMarks[] = {"FATAL:  ", "ERROR:  "};

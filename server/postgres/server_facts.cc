@@ -2,6 +2,8 @@
 
 #include <libpq-fe.h>
 
+#include <cstdint>
+
 #include "absl/strings/numbers.h"
 
 namespace sluice::postgres {
@@ -11,7 +13,9 @@ absl::string_view QuestionAboutServer() {
   return "SELECT pg_catalog.current_setting('jit', true),"
          " (SELECT source FROM pg_catalog.pg_settings WHERE name = 'jit'),"
          " pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'),"
-         " pg_catalog.current_setting('transaction_read_only'), pg_catalog.pg_is_in_recovery()";
+         " pg_catalog.current_setting('transaction_read_only'), pg_catalog.pg_is_in_recovery(),"
+         " pg_catalog.current_setting('extra_float_digits'),"
+         " (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'statement_timeout')";
 }
 
 ServerFacts ReadServerFacts(const Result& answer, pg_conn* connection) {
@@ -22,6 +26,13 @@ ServerFacts ReadServerFacts(const Result& answer, pg_conn* connection) {
   facts.server_version = std::string(answer.Text(0, 3));
   facts.read_only = answer.Text(0, 4) == "on";
   facts.in_recovery = answer.Text(0, 5) == "t";
+  if (!absl::SimpleAtoi(answer.Text(0, 6), &facts.extra_float_digits)) facts.extra_float_digits = 0;
+  int64_t timeout_ms = 0;
+  if (absl::SimpleAtoi(answer.Text(0, 7), &timeout_ms) && timeout_ms > 0) {
+    facts.statement_timeout = absl::Milliseconds(timeout_ms);
+  }
+  facts.date_style = std::string(ReportedSetting(connection, "DateStyle"));
+  facts.interval_style = std::string(ReportedSetting(connection, "IntervalStyle"));
   facts.server_version_number = PQserverVersion(connection);
   facts.behind_pooler = PQbackendPID(connection) != facts.backend_pid;
   facts.jit.behind_pooler = facts.behind_pooler;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "server/postgres/jit.h"
 #include "server/postgres/result.h"
 
@@ -22,6 +23,11 @@ struct ServerFacts {
   bool in_recovery = false;
   bool tls = false;
   bool standard_conforming_strings = true;
+  // How values are written at first; what reads them relies on it.
+  std::string date_style, interval_style;
+  int extra_float_digits = 1;
+  // Of the role, database or server, where nobody sets another; infinite if there is none.
+  absl::Duration statement_timeout = absl::InfiniteDuration();
   JitFinding jit;
 };
 

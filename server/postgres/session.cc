@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <pqxx/basic_connection.hxx>
 #include <pqxx/connection_base>
@@ -12,7 +14,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "server/postgres/address.h"
 
 namespace sluice::postgres {
 namespace {
@@ -21,7 +26,7 @@ namespace {
 bool AwaitStep(PGconn* connection, PostgresPollingStatusType wanted, absl::Time deadline,
                const std::atomic<bool>* closing) {
   constexpr int kLookEveryMs = 100;
-  pollfd socket = {PQsocket(connection), static_cast<short>(wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+  pollfd socket = {PQsocket(connection), static_cast<int16_t>(wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
   for (;;) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration() || (closing != nullptr && *closing)) return false;
@@ -79,7 +84,44 @@ class AdoptingPolicy : public pqxx::connectionpolicy {
   bool is_ready(handle existing) const noexcept override { return existing != nullptr; }
 };
 
+// Each address of each host, as a connection of its own: only libpq's blocking calls give every
+// address a share of the time. The name stays, for the certificate to be checked against. What
+// can not be resolved is left to libpq, which says so.
+std::vector<ConnectionParameters> Attempts(const ConnectionParameters& parameters) {
+  const auto value = [&parameters](const char* name) {
+    const auto found = parameters.find(name);
+    return found == parameters.end() ? std::string() : found->second;
+  };
+  std::vector<ConnectionParameters> attempts;
+  const std::vector<std::string> hosts = absl::StrSplit(value("host"), ',');
+  const std::vector<std::string> ports = absl::StrSplit(value("port"), ',');
+  if (!value("hostaddr").empty() || (ports.size() > 1 && ports.size() != hosts.size())) return {parameters};
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    ConnectionParameters one = parameters;
+    one["host"] = hosts[i];
+    one["port"] = ports[ports.size() == 1 ? 0 : i];
+    const bool is_name = !hosts[i].empty() && hosts[i][0] != '/' && hosts[i][0] != '@';
+    const absl::StatusOr<std::vector<Address>> addresses =
+        is_name ? Resolve(hosts[i], one["port"].empty() ? "5432" : one["port"]) : std::vector<Address>();
+    if (!addresses.ok() || addresses->empty()) {
+      attempts.push_back(std::move(one));
+      continue;
+    }
+    for (const Address& address : *addresses) {
+      one["hostaddr"] = address.name;
+      attempts.push_back(one);
+    }
+  }
+  return attempts;
+}
+
 }  // namespace
+
+void ForgetLibpqVariables() {
+  for (const char* name : {"PGOPTIONS", "PGDATESTYLE", "PGTZ", "PGGEQO", "PGCLIENTENCODING", "PGSERVICE"}) {
+    unsetenv(name);
+  }
+}
 
 ConnectionParameters PoolerSafeParameters(ConnectionParameters wanted, const std::string& application_name) {
   wanted.insert({"application_name", application_name});
@@ -98,6 +140,22 @@ struct Session::Pqxx : pqxx::basic_connection_base<AdoptingPolicy> {
 
 std::unique_ptr<Session> Session::Open(const ConnectionParameters& parameters, absl::Time deadline,
                                        const std::atomic<bool>* closing, Failure* failure) {
+  const std::vector<ConnectionParameters> attempts = Attempts(parameters);
+  std::unique_ptr<Session> session;
+  for (size_t i = 0; i < attempts.size() && session == nullptr; ++i) {
+    // An address that swallows packets gets its share of the time, and not all of it.
+    const absl::Time now = absl::Now();
+    const absl::Time end = now + (deadline - now) / static_cast<int64_t>(attempts.size() - i);
+    *failure = Failure();
+    session = OpenOne(attempts[i], end, closing, failure);
+    const bool server_refused = !failure->error.sqlstate.empty() && failure->error.sqlstate != "57P03";
+    if (server_refused || (closing != nullptr && *closing)) break;
+  }
+  return session;
+}
+
+std::unique_ptr<Session> Session::OpenOne(const ConnectionParameters& parameters, absl::Time deadline,
+                                          const std::atomic<bool>* closing, Failure* failure) {
   PGconn* handle = Connect(parameters, deadline, closing, &failure->timed_out);
   if (handle == nullptr || PQstatus(handle) != CONNECTION_OK) {
     if (failure->timed_out) {

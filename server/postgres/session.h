@@ -16,6 +16,10 @@ namespace sluice::postgres {
 // libpq's connection parameters by keyword: host, port, user, password, dbname, sslmode ...
 using ConnectionParameters = std::map<std::string, std::string>;
 
+// libpq would send these as startup parameters, which poolers refuse. For main(), before there
+// are threads.
+void ForgetLibpqVariables();
+
 // What a caller's URL asks for, plus what makes it safe on any pooler: UTF8, no startup
 // option (PgBouncer refuses them, others drop them), and a half-open link noticed.
 ConnectionParameters PoolerSafeParameters(ConnectionParameters wanted, const std::string& application_name);
@@ -27,12 +31,14 @@ class Session {
  public:
   struct Failure {
     ServerError error;
-    // Whether the failure came from the other side, rather than from our waiting.
+    // Nobody said anything: the wait for it was given up.
     bool timed_out = false;
   };
 
-  // Connects without ever blocking past `deadline`, nor for long once `closing` is true
-  // (which may be null). Null on failure, which `failure` tells.
+  // Connects to the first address that takes us, of each host one after the other, each with an
+  // equal share of the time until `deadline`. Does not block past it, nor for long once `closing`
+  // is true (which may be null), but for the resolver, which has its own limits. Null on
+  // failure, which `failure` tells of the last address that was tried.
   static std::unique_ptr<Session> Open(const ConnectionParameters& parameters, absl::Time deadline,
                                        const std::atomic<bool>* closing, Failure* failure);
 
@@ -44,6 +50,8 @@ class Session {
   pg_conn* handle() const { return handle_; }
 
  private:
+  static std::unique_ptr<Session> OpenOne(const ConnectionParameters& parameters, absl::Time deadline,
+                                          const std::atomic<bool>* closing, Failure* failure);
   struct Pqxx;
   Session(std::unique_ptr<Pqxx> connection, pg_conn* handle);
 

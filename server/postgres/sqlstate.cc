@@ -7,7 +7,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "server/base/utf8.h"
 #include "server/postgres/condition_names.h"
 
 namespace sluice::postgres {
@@ -131,28 +130,23 @@ std::string ReasonOfSqlState(absl::string_view sqlstate) {
   return name.empty() ? "POSTGRES_ERROR" : std::string(name);
 }
 
-// Fields that a hostile function can make as long as it likes; the whole of a status's
-// details must stay under 4 KiB.
-std::string Cut(const std::string& text, size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  return absl::StrCat(Utf8Prefix(text, bytes_max - 3), "...");
-}
-
+// Fields are cut: a hostile function can make them as long as it likes, and the whole of a
+// status's details must stay under 4 KiB.
 v1::PostgresError ToProto(const ServerError& error, int position) {
   constexpr size_t kName = 64, kText = 384;
   v1::PostgresError proto;
-  proto.set_sqlstate(Cut(error.sqlstate, 5));
-  proto.set_severity(Cut(error.severity, 16));
-  proto.set_message(Cut(error.message, kText));
-  proto.set_detail(Cut(error.detail, kText));
-  proto.set_hint(Cut(error.hint, kText));
+  proto.set_sqlstate(Shortened(error.sqlstate, 5));
+  proto.set_severity(Shortened(error.severity, 16));
+  proto.set_message(Shortened(error.message, kText));
+  proto.set_detail(Shortened(error.detail, kText));
+  proto.set_hint(Shortened(error.hint, kText));
   proto.set_position(position);
-  proto.set_schema(Cut(error.schema, kName));
-  proto.set_table(Cut(error.table, kName));
-  proto.set_column(Cut(error.column, kName));
-  proto.set_data_type(Cut(error.data_type, kName));
-  proto.set_constraint(Cut(error.constraint, kName));
-  proto.set_where(Cut(error.where, kText));
+  proto.set_schema(Shortened(error.schema, kName));
+  proto.set_table(Shortened(error.table, kName));
+  proto.set_column(Shortened(error.column, kName));
+  proto.set_data_type(Shortened(error.data_type, kName));
+  proto.set_constraint(Shortened(error.constraint, kName));
+  proto.set_where(Shortened(error.where, kText));
   return proto;
 }
 
@@ -165,17 +159,16 @@ absl::Duration RetryDelay(absl::string_view sqlstate) {
 absl::StatusCode CodeOfSqlState(absl::string_view sqlstate) { return RuleOf(sqlstate).code; }
 
 absl::Status FromServerError(const ServerError& error, Outcome outcome, bool is_verdict, int position) {
-  constexpr size_t kMessageBytesMax = 1024;
   const Rule rule = RuleOf(error.sqlstate);
   ErrorFacts facts;
   facts.code = rule.code;
   facts.reason = ReasonOfSqlState(error.sqlstate);
-  facts.message = Cut(error.message, kMessageBytesMax);
+  facts.message = error.message;
   facts.outcome = outcome;
   facts.postgres = ToProto(error, position);
 
   const auto add = [&facts](const char* key, const std::string& value) {
-    if (!value.empty()) facts.metadata[key] = Cut(value, 64);
+    if (!value.empty()) facts.metadata[key] = value;
   };
   add("sqlstate", error.sqlstate);
   add("schema", error.schema);
@@ -188,12 +181,20 @@ absl::Status FromServerError(const ServerError& error, Outcome outcome, bool is_
   if (outcome == v1::OUTCOME_UNKNOWN && !is_verdict) {
     facts.code = absl::StatusCode::kUnknown;
     facts.reason = "OUTCOME_UNKNOWN";
-    facts.message = Cut(absl::StrCat("it may have been committed: ", error.message), kMessageBytesMax);
+    facts.message = absl::StrCat("it may have been committed: ", error.message);
   } else if (outcome == v1::OUTCOME_NOT_STARTED && rule.code != absl::StatusCode::kNotFound) {
     // A pooler's refusal under whatever code it uses: nothing ran, try again.
     facts.code = absl::StatusCode::kUnavailable;
     facts.reason = "BACKEND_UNREACHABLE";
     facts.retry_after = absl::Milliseconds(100);
+  } else if (outcome == v1::OUTCOME_ROLLED_BACK && !is_verdict) {
+    // The way to a READ ONLY transaction broke: it may be made again.
+    facts.code = absl::StatusCode::kUnavailable;
+    facts.retry_after = absl::Milliseconds(100);
+  } else if (absl::StartsWith(error.sqlstate, "08")) {
+    // PostgreSQL's own verdict: its connection to another server broke (dblink, a foreign
+    // table), and what was done there was perhaps not rolled back.
+    facts.code = absl::StatusCode::kUnknown;
   } else if (rule.retry && outcome != v1::OUTCOME_UNKNOWN) {
     facts.retry_after = RetryDelay(error.sqlstate);
   }

@@ -9,15 +9,16 @@
 
 namespace sluice::postgres {
 
-// The gRPC code of a SQLSTATE: exact codes first, then classes, then UNKNOWN. GR01 to
-// GR16, which a function may raise (RAISE ... USING ERRCODE = 'GR005'), pick the gRPC code
+// The gRPC code of a SQLSTATE: exact codes first, then classes, then UNKNOWN. GR001 to
+// GR016, which a function may raise (RAISE ... USING ERRCODE = 'GR005'), pick the gRPC code
 // of that number.
 absl::StatusCode CodeOfSqlState(absl::string_view sqlstate);
 
 // PostgreSQL's error as the caller sees it. `outcome` is what became of the work, and
 // `is_verdict` whether PostgreSQL judged the statement. Where it did not and the outcome
 // is unknown, code and reason are UNKNOWN / OUTCOME_UNKNOWN whatever the SQLSTATE, and
-// nothing invites a retry. `position` is in the caller's own text (0 for none).
+// nothing invites a retry; where it did not and nothing is left behind (READ ONLY), the code
+// is UNAVAILABLE, with a RetryInfo. `position` is in the caller's own text (0 for none).
 absl::Status FromServerError(const ServerError& error, Outcome outcome, bool is_verdict, int position);
 
 }  // namespace sluice::postgres

@@ -65,6 +65,18 @@ TEST(SqlStateTest, WhatDidNotRunIsUnavailableWhateverCodeThePoolerUses) {
   EXPECT_TRUE(facts.retry_after.has_value());
 }
 
+TEST(SqlStateTest, ABrokenConnectionOfPostgresItsOwnInvitesNoRetry) {
+  const ErrorFacts facts = FactsOf(FromServerError(Error("08006", "dblink: lost"), v1::OUTCOME_ROLLED_BACK, true, 0));
+  EXPECT_EQ(facts.code, absl::StatusCode::kUnknown);
+  EXPECT_FALSE(facts.retry_after.has_value());
+}
+
+TEST(SqlStateTest, AnInterruptedReadMayBeMadeAgain) {
+  const ErrorFacts facts = FactsOf(FromServerError(Error("57P01", "terminating"), v1::OUTCOME_ROLLED_BACK, false, 0));
+  EXPECT_EQ(facts.code, absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(facts.retry_after.has_value());
+}
+
 TEST(SqlStateTest, LongFieldsAreCutBetweenCharacters) {
   ServerError error = Error("P0001", std::string(5000, 'x'));
   for (int i = 0; i < 500; ++i) error.detail += u8"é";

@@ -36,16 +36,16 @@ bool IsAlive(pg_conn* connection, const std::vector<ServerError>& notices) {
 
 bool EndsSession(const ServerError& error) { return error.severity == "FATAL" || error.severity == "PANIC"; }
 
-Sent Send(pg_conn* connection, const std::string& message, absl::Time give_up) {
+Sent Send(pg_conn* connection, const std::string& message, const Interrupt& interrupt, absl::Time give_up) {
   if (PQsendQuery(connection, message.c_str()) == 0) return GiveUp(connection, Sent::kNotWhole);
   for (;;) {
     const int flushed = PQflush(connection);
     if (flushed == 0) return Sent::kWhole;
     if (flushed < 0) return GiveUp(connection, Sent::kUnclear);
     // Some of it is still here, so it is not whole there.
-    if (absl::Now() >= give_up) return GiveUp(connection, Sent::kNotWhole);
-    pollfd socket = {PQsocket(connection), POLLIN | POLLOUT, 0};
-    if (poll(&socket, 1, 100) > 0 && (socket.revents & POLLIN) != 0 && PQconsumeInput(connection) == 0) {
+    if (interrupt.raised() || absl::Now() >= give_up) return GiveUp(connection, Sent::kNotWhole);
+    pollfd waits[2] = {{PQsocket(connection), POLLIN | POLLOUT, 0}, {interrupt.file_descriptor(), POLLIN, 0}};
+    if (poll(waits, 2, 100) > 0 && (waits[0].revents & POLLIN) != 0 && PQconsumeInput(connection) == 0) {
       return GiveUp(connection, Sent::kUnclear);
     }
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/postgres/interrupt.h"
 #include "server/postgres/server_error.h"
 
 struct pg_conn;
@@ -22,9 +23,9 @@ bool EndsSession(const ServerError& error);
 // Whether a message left as a whole. One that did not is never run.
 enum class Sent { kWhole, kNotWhole, kUnclear };
 
-// Sends a message, reading what comes meanwhile, until `give_up`. A connection on which it
-// did not leave as a whole is of no use any more.
-Sent Send(pg_conn* connection, const std::string& message, absl::Time give_up);
+// Sends a message, reading what comes meanwhile, until `give_up` or an interrupt. A connection
+// on which it did not leave as a whole is of no use any more.
+Sent Send(pg_conn* connection, const std::string& message, const Interrupt& interrupt, absl::Time give_up);
 
 }  // namespace sluice::postgres
 

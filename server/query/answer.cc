@@ -1,7 +1,12 @@
 #include "server/query/answer.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "server/base/error.h"
 #include "server/base/errors.h"
 #include "server/codec/encode.h"
+#include "server/query/rpc_status.h"
 
 namespace sluice::query {
 
@@ -27,11 +32,40 @@ void AddNotices(const postgres::FlightReport& report, v1::ResultSet* result) {
   }
 }
 
-absl::Status ReplyRoom::Take(size_t part_bytes, int64_t rows) {
-  const int64_t with_this = bytes_ + static_cast<int64_t>(part_bytes);
-  if (with_this > bytes_max_) return errors::ResponseTooLarge("bytes", bytes_max_, rows, v1::OUTCOME_COMMITTED);
-  bytes_ = with_this;
+// Tags and lengths around a part, and the facts about the call.
+constexpr int64_t kFraming = 64;
+
+// An ErrorInfo with reason, outcome and index takes about 200 bytes.
+ReplyRoom::ReplyRoom(const Plan& plan, size_t taken, size_t parts)
+    : bytes_max_(plan.reply_bytes_max),
+      reserve_per_part_(std::min<int64_t>(256, plan.reply_bytes_max / static_cast<int64_t>(2 * parts))),
+      bytes_(static_cast<int64_t>(taken) + kFraming) {}
+
+bool ReplyRoom::HasRoom(size_t bytes, size_t parts_left) const {
+  return bytes_ + static_cast<int64_t>(bytes) + kFraming + reserve_per_part_ * static_cast<int64_t>(parts_left) <=
+         bytes_max_;
+}
+
+absl::Status ReplyRoom::Take(size_t bytes, int64_t rows, size_t parts_left) {
+  if (!HasRoom(bytes, parts_left)) {
+    return errors::ResponseTooLarge("bytes", bytes_max_, rows, v1::OUTCOME_COMMITTED);
+  }
+  bytes_ += static_cast<int64_t>(bytes) + kFraming;
   return absl::OkStatus();
+}
+
+google::rpc::Status ReplyRoom::TakeError(const absl::Status& error, size_t parts_left) {
+  google::rpc::Status rpc = ToRpcStatus(error);
+  if (!HasRoom(rpc.ByteSizeLong(), parts_left)) {
+    ErrorFacts all = FactsOf(error), few;
+    few.code = all.code;
+    few.reason = all.reason;
+    few.outcome = all.outcome;
+    few.metadata["statementIndex"] = all.metadata["statementIndex"];
+    rpc = ToRpcStatus(MakeError(std::move(few)));
+  }
+  bytes_ += static_cast<int64_t>(rpc.ByteSizeLong()) + kFraming;
+  return rpc;
 }
 
 }  // namespace sluice::query

@@ -1,9 +1,11 @@
 #ifndef SLUICE_SERVER_QUERY_ANSWER_H_
 #define SLUICE_SERVER_QUERY_ANSWER_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "google/rpc/status.pb.h"
 #include "server/postgres/flight.h"
 #include "server/query/plan.h"
 #include "server/query/turn.h"
@@ -17,18 +19,24 @@ absl::Status EncodeResult(const Plan& plan, const postgres::Result& result, Type
                           v1::ResultSet* out);
 void AddNotices(const postgres::FlightReport& report, v1::ResultSet* result);
 
-// Keeps count of a reply's size. What does not fit any more is RESPONSE_TOO_LARGE, outcome
-// COMMITTED: the statement is done, and only its answer is lost.
+// Keeps count of a reply's size. A result that does not fit any more is RESPONSE_TOO_LARGE,
+// outcome COMMITTED: the statement is done, and only its answer is lost. Each part that is still
+// to come keeps room for what became of it.
 class ReplyRoom {
  public:
-  // `taken`: bytes that the reply has already.
-  ReplyRoom(const Plan& plan, size_t taken) : bytes_max_(plan.reply_bytes_max), bytes_(static_cast<int64_t>(taken)) {}
+  // For a reply of `parts`, which has `taken` bytes already.
+  ReplyRoom(const Plan& plan, size_t taken, size_t parts = 1);
 
-  // On error nothing is taken. `rows` are those of the part.
-  absl::Status Take(size_t part_bytes, int64_t rows);
+  // Takes room for a result of so many bytes and rows; on error none is taken.
+  absl::Status Take(size_t bytes, int64_t rows, size_t parts_left = 0);
+  // An error with all its details, or where they do not fit with its reason and outcome only.
+  google::rpc::Status TakeError(const absl::Status& error, size_t parts_left);
 
  private:
+  bool HasRoom(size_t bytes, size_t parts_left) const;
+
   const int64_t bytes_max_;
+  const int64_t reserve_per_part_;
   int64_t bytes_;
 };
 

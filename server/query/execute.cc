@@ -7,7 +7,6 @@
 #include "server/base/error.h"
 #include "server/query/answer.h"
 #include "server/query/leg.h"
-#include "server/query/rpc_status.h"
 
 namespace sluice::query {
 
@@ -59,22 +58,23 @@ TurnEnd FlyOne(const Plan& plan, size_t index, TypeCatalog* types, Turn* turn, R
   const absl::Status encoded = EncodeResult(plan, report->results[0], types, turn, result);
   if (!encoded.ok()) return {encoded};
   AddNotices(*report, result);
-  return {room->Take(outcome->ByteSizeLong(), result->rows().row_count())};
+  return {room->Take(outcome->ByteSizeLong(), result->rows().row_count(), plan.statements.size() - index - 1)};
 }
 
-google::rpc::Status ErrorOf(size_t index, const absl::Status& status) {
-  return ToRpcStatus(WithMetadata(status, "statementIndex", absl::StrCat(index)));
+google::rpc::Status ErrorOf(const Plan& plan, size_t index, const absl::Status& status, ReplyRoom* room) {
+  return room->TakeError(WithMetadata(status, "statementIndex", absl::StrCat(index)),
+                         plan.statements.size() - index - 1);
 }
 
 }  // namespace
 
 TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteBatchResponse* response) {
-  ReplyRoom room(plan, response->ByteSizeLong());
+  ReplyRoom room(plan, response->ByteSizeLong(), plan.statements.size());
   for (size_t index = response->results_size(); index < plan.statements.size(); ++index) {
     v1::BatchResult outcome;
     TurnEnd end = FlyOne(plan, index, types, turn, &room, &outcome);
     if (end.again) return end;
-    if (!end.status.ok()) *outcome.mutable_error() = ErrorOf(index, end.status);
+    if (!end.status.ok()) *outcome.mutable_error() = ErrorOf(plan, index, end.status, &room);
     *response->add_results() = std::move(outcome);
     turn->cost().flies_again_as_read = false;
     turn->cost().reruns = 0;
@@ -85,9 +85,10 @@ TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1:
 
 void GiveUpRest(const Plan& plan, const absl::Status& next, const absl::Status& rest,
                 v1::ExecuteBatchResponse* response) {
+  ReplyRoom room(plan, response->ByteSizeLong(), plan.statements.size());
   const size_t first = response->results_size();
   for (size_t index = first; index < plan.statements.size(); ++index) {
-    *response->add_results()->mutable_error() = ErrorOf(index, index == first ? next : rest);
+    *response->add_results()->mutable_error() = ErrorOf(plan, index, index == first ? next : rest, &room);
   }
 }
 

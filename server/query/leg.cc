@@ -68,6 +68,11 @@ void AdmitFirstFlight(FlightFailure* failure) {
   if (failure->error.sqlstate == "25006") failure->is_verdict = false;
 }
 
+// A READ ONLY transaction leaves nothing behind, however it ends.
+void AdmitReadOnly(FlightFailure* failure) {
+  if (failure->outcome == v1::OUTCOME_UNKNOWN && !failure->is_verdict) failure->outcome = v1::OUTCOME_ROLLED_BACK;
+}
+
 }  // namespace
 
 absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn) {
@@ -83,6 +88,7 @@ absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn
          turn->cost().reruns < kRerunsMax) {
     ++turn->cost().reruns;
     ++turn->cost().attempts;
+    turn->PauseBriefly();
     report = turn->Fly(flight);
   }
   return report;
@@ -94,8 +100,12 @@ TurnEnd EndOfFailure(const Plan& plan, const Leg& leg, FlightFailure failure, Tu
   Rerun rerun = MayRerun(failure, LooksReadOnly(plan, leg));
   if (rerun == Rerun::kAsReadOnly && cost.reruns++ >= kRerunsMax) rerun = Rerun::kNo;
   end.again = rerun == Rerun::kNotStarted || rerun == Rerun::kAsReadOnly;
-  if (cost.flies_again_as_read && !plan.read_only) AdmitFirstFlight(&failure);
-  if (rerun == Rerun::kAsReadOnly) cost.flies_again_as_read = true;
+  if (plan.read_only) {
+    AdmitReadOnly(&failure);
+  } else if (cost.flies_again_as_read) {
+    AdmitFirstFlight(&failure);
+  }
+  cost.flies_again_as_read |= rerun == Rerun::kAsReadOnly;
   const size_t index = std::min(leg.first + failure.statement, leg.last - 1);
   end.status = NameStatement(plan, index, ToStatus(failure, plan.statements[index], *turn, plan.answer_bytes_max));
   return end;

@@ -1,6 +1,7 @@
 #include "server/query/outcome.h"
 
-#include "absl/time/clock.h"
+#include "absl/strings/str_cat.h"
+#include "server/base/error.h"
 #include "server/base/errors.h"
 #include "server/postgres/sqlstate.h"
 
@@ -10,15 +11,18 @@ namespace {
 using postgres::CutShort;
 using postgres::FlightFailure;
 
-// By the time rather than by PostgreSQL's text, which may be in any language. A little before
-// the deadline, since statement_timeout is in whole milliseconds.
-bool IsStatementTimeout(const FlightFailure& failure, const Turn& turn) {
-  return failure.error.sqlstate == "57014" && absl::Now() >= turn.deadline() - absl::Milliseconds(2);
-}
-
 // Whether the failure is the effect of our own cancel, and no verdict that came before it.
 bool IsEffectOfCut(const FlightFailure& failure) {
   return failure.cut_short != CutShort::kNo && (!failure.is_verdict || failure.error.sqlstate == "57014");
+}
+
+// What another try on the same data can well succeed in: the other transaction has won and is
+// gone; and a plan or statement that a pooler kept of somebody else's.
+bool IsBadLuck(const postgres::ServerError& error) {
+  for (const char* sqlstate : {"40001", "40P01", "26000", "42P05"}) {
+    if (error.sqlstate == sqlstate) return true;
+  }
+  return error.sqlstate == "0A000" && error.message == "cached plan must not change result type";
 }
 
 }  // namespace
@@ -33,26 +37,33 @@ absl::Status ToStatus(const FlightFailure& failure, const PlannedStatement& stat
       case CutShort::kNo: break;
     }
   }
-  if (IsStatementTimeout(failure, turn)) return errors::DeadlineExceeded(failure.outcome, turn.limit());
+  if (failure.time_limit > absl::ZeroDuration()) {
+    const absl::Duration of_role = turn.server().statement_timeout;
+    return errors::DeadlineExceeded(failure.outcome, of_role <= failure.time_limit ? of_role : turn.limit());
+  }
   if (failure.error.sqlstate.empty()) {
     // libpq's or our own word for a broken connection.
-    if (failure.outcome != v1::OUTCOME_NOT_STARTED) return errors::OutcomeUnknown(failure.error.message);
-    return errors::BackendUnreachable(failure.error.message, absl::Milliseconds(100));
+    switch (failure.outcome) {
+      case v1::OUTCOME_NOT_STARTED: return errors::BackendUnreachable(failure.error.message, absl::Milliseconds(100));
+      case v1::OUTCOME_ROLLED_BACK: return errors::ReadInterrupted(failure.error.message);
+      default: return errors::OutcomeUnknown(failure.error.message);
+    }
   }
   if (failure.will_not_pass && failure.outcome == v1::OUTCOME_NOT_STARTED) {
-    return errors::BackendUnreachable(failure.error.message, absl::Seconds(5));
+    return errors::BackendUnreachable(failure.error.message, std::nullopt);
   }
   const int position =
       failure.position > 0 ? statement.bound.CallerPosition(*statement.caller_text, failure.position) : 0;
-  return postgres::FromServerError(failure.error, failure.outcome, failure.is_verdict, position);
+  const absl::Status status = postgres::FromServerError(failure.error, failure.outcome, failure.is_verdict, position);
+  const int parameter = failure.position > 0 ? statement.bound.ParameterAt(failure.position) : 0;
+  return parameter == 0 ? status : WithMetadata(status, "parameterIndex", absl::StrCat(parameter));
 }
 
 Rerun MayRerun(const FlightFailure& failure, bool looks_read_only) {
   if (failure.cut_short != CutShort::kNo || failure.will_not_pass) return Rerun::kNo;
   switch (failure.outcome) {
     case v1::OUTCOME_NOT_STARTED: return Rerun::kNotStarted;
-    case v1::OUTCOME_ROLLED_BACK:
-      return failure.error.sqlstate == "40001" || failure.error.sqlstate == "40P01" ? Rerun::kConflict : Rerun::kNo;
+    case v1::OUTCOME_ROLLED_BACK: return IsBadLuck(failure.error) ? Rerun::kConflict : Rerun::kNo;
     case v1::OUTCOME_UNKNOWN: return looks_read_only && !failure.is_verdict ? Rerun::kAsReadOnly : Rerun::kNo;
     default: return Rerun::kNo;
   }

@@ -18,7 +18,8 @@ enum class Rerun {
   kNo,
   // Nothing ran: on another connection, as long as the deadline lets.
   kNotStarted,
-  // It ran and was rolled back by the luck of concurrency (40001, 40P01).
+  // It ran and was rolled back by bad luck: the luck of concurrency (40001, 40P01), or what a
+  // pooler kept of somebody else's (26000, 42P05, a cached plan).
   kConflict,
   // The way back broke; it looked like a read, so once more in a READ ONLY transaction:
   // should it be none after all, PostgreSQL says so and the outcome stays unknown.

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/random/random.h"
 #include "absl/time/clock.h"
 
 namespace sluice::query {
@@ -30,6 +31,12 @@ postgres::FlightReport Turn::Fly(postgres::Flight flight) {
   cost_.database_time += absl::Now() - begin;
   cost_.round_trips += report.round_trips;
   return report;
+}
+
+void Turn::PauseBriefly() {
+  static thread_local absl::BitGen random;
+  const absl::Duration pause = absl::Milliseconds(absl::Uniform(random, 1, 10));
+  if (absl::Now() + pause < deadline_ && !token_.cancelled()) absl::SleepFor(pause);
 }
 
 v1::CallInfo Turn::Info() const {

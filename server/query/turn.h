@@ -20,7 +20,7 @@ struct CallCost {
   // Times that the work was done and had to be done again: bounded, unlike attempts that
   // found a dead connection.
   int reruns = 0;
-  int backend_pid = 0;
+  int backend_pid = 0;  // 0 behind a pooler
   // The way back broke in a flight that looked like a read: what flies next does so in a
   // READ ONLY transaction.
   bool flies_again_as_read = false;
@@ -33,11 +33,15 @@ class Turn {
   Turn(postgres::Connection* connection, CancelToken* token, absl::Time deadline, CallCost* cost)
       : connection_(*connection), token_(*token), deadline_(deadline), cost_(*cost) {
     ++cost_.attempts;
-    cost_.backend_pid = connection->facts().backend_pid;
+    if (!connection->facts().behind_pooler) cost_.backend_pid = connection->facts().backend_pid;
   }
 
   // Flies within the call's deadline; its cancel cancels the flight.
   postgres::FlightReport Fly(postgres::Flight flight);
+
+  // Some milliseconds at random, so that two that were in each other's way are not again at
+  // once; nothing at all if the call has no time for it.
+  void PauseBriefly();
 
   const postgres::ServerFacts& server() const { return connection_.facts(); }
   // Whether a server with standard_conforming_strings = off would read strings differently.

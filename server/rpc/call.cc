@@ -40,7 +40,9 @@ bool Call::Serve(postgres::Connection& connection) {
   query::Turn turn(&connection, &token_, facts_.deadline, &cost_);
   const query::TurnEnd end = work_->Run(&turn);
   if (!end.again) {
-    Finish(end.status);
+    // Also a turn that came to nothing.
+    const bool untouched = !end.status.ok() && OutcomeOf(end.status) == v1::OUTCOME_NOT_STARTED;
+    Finish(untouched && LeftSomething() ? last_turn_ : end.status);
     return true;
   }
   KeepLastTurn(end.status);
@@ -57,9 +59,11 @@ void Call::KeepLastTurn(const absl::Status& status) {
 
 void Call::Refuse(const absl::Status& refusal) {
   cost_.queue_time += absl::Now() - waiting_since_;
-  const bool left_something = !last_turn_.ok() && OutcomeOf(last_turn_) != v1::OUTCOME_NOT_STARTED;
-  Finish(work_->GiveUp(left_something ? last_turn_ : refusal, refusal));
+  Finish(work_->GiveUp(LeftSomething() ? last_turn_ : refusal, refusal));
 }
+
+// Whether the last turn may have done something.
+bool Call::LeftSomething() const { return !last_turn_.ok() && OutcomeOf(last_turn_) != v1::OUTCOME_NOT_STARTED; }
 
 // gRPC cancels a call at its deadline too.
 absl::Status Call::CancelledStatus() const {

@@ -67,6 +67,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
 
  private:
   void KeepLastTurn(const absl::Status& status);
+  bool LeftSomething() const;
   absl::Status CancelledStatus() const;
   void Finish(const absl::Status& status);
 

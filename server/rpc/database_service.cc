@@ -2,6 +2,7 @@
 
 #include <grpcpp/security/auth_context.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -14,14 +15,27 @@
 #include "server/rpc/request.h"
 
 namespace sluice::rpc {
+
+// Work that begins with the bytes of a request.
+class RequestWork : public Work {
+ public:
+  // Reads the request and checks it as far as that can be done without a connection.
+  virtual absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller,
+                               const DatabaseService::Options& options) = 0;
+};
+
 namespace {
 
-class ExecuteWork : public Work {
+// The time before a caller's deadline that is kept for the answer to reach it: a client that
+// gives up by itself never hears what became of its work.
+absl::Duration TimeForAnswer(absl::Duration left) { return std::min(left / 20, absl::Milliseconds(50)); }
+
+class ExecuteWork : public RequestWork {
  public:
   explicit ExecuteWork(query::TypeCatalog* types) : types_(*types) {}
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller,
-                       const DatabaseService::Options& options) {
+                       const DatabaseService::Options& options) override {
     RETURN_IF_ERROR(ParseRequest(bytes, options.request_bytes_max, &request_));
     ASSIGN_OR_RETURN(plan_, query::PlanExecute(request_, caller, options.limits));
     return absl::OkStatus();
@@ -39,12 +53,12 @@ class ExecuteWork : public Work {
   v1::ExecuteResponse response_;
 };
 
-class BatchWork : public Work {
+class BatchWork : public RequestWork {
  public:
   explicit BatchWork(query::TypeCatalog* types) : types_(*types) {}
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller,
-                       const DatabaseService::Options& options) {
+                       const DatabaseService::Options& options) override {
     RETURN_IF_ERROR(ParseRequest(bytes, options.request_bytes_max, &request_));
     ASSIGN_OR_RETURN(plan_, query::PlanBatch(request_, caller, options.limits));
     return absl::OkStatus();
@@ -80,8 +94,14 @@ class BatchWork : public Work {
   v1::ExecuteBatchResponse response_;
 };
 
-class PingWork : public Work {
+class PingWork : public RequestWork {
  public:
+  absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller&,
+                       const DatabaseService::Options& options) override {
+    v1::PingRequest request;
+    return ParseRequest(bytes, options.request_bytes_max, &request);
+  }
+
   query::TurnEnd Run(query::Turn* turn) override { return query::Ping(turn, &response_); }
   const google::protobuf::Message& response() const override { return response_; }
   size_t bytes() const override { return sizeof(*this); }
@@ -128,20 +148,20 @@ DatabaseService::DatabaseService(const Options& options, const auth::Authenticat
 
 grpc::ServerUnaryReactor* DatabaseService::Execute(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
-  return Start("Execute", &DatabaseService::MakeExecute, context, request, reply);
+  return Start("Execute", std::make_unique<ExecuteWork>(&types_), context, request, reply);
 }
 
 grpc::ServerUnaryReactor* DatabaseService::ExecuteBatch(grpc::CallbackServerContext* context,
                                                         const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
-  return Start("ExecuteBatch", &DatabaseService::MakeBatch, context, request, reply);
+  return Start("ExecuteBatch", std::make_unique<BatchWork>(&types_), context, request, reply);
 }
 
 grpc::ServerUnaryReactor* DatabaseService::Ping(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                                 grpc::ByteBuffer* reply) {
-  return Start("Ping", &DatabaseService::MakePing, context, request, reply);
+  return Start("Ping", std::make_unique<PingWork>(), context, request, reply);
 }
 
-grpc::ServerUnaryReactor* DatabaseService::Start(const char* method, MakeWork make_work,
+grpc::ServerUnaryReactor* DatabaseService::Start(const char* method, std::unique_ptr<RequestWork> work,
                                                  grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                                  grpc::ByteBuffer* reply) {
   Call::Facts facts;
@@ -152,6 +172,8 @@ grpc::ServerUnaryReactor* DatabaseService::Start(const char* method, MakeWork ma
   // No deadline comes as the last instant of the clock.
   if (facts.deadline - facts.arrived_at > absl::Hours(24 * 365)) {
     facts.deadline = facts.arrived_at + options_.call_timeout;
+  } else {
+    facts.deadline -= TimeForAnswer(facts.deadline - facts.arrived_at);
   }
 
   auto* reactor = new CallReactor(&calls_in_progress_);
@@ -167,33 +189,13 @@ grpc::ServerUnaryReactor* DatabaseService::Start(const char* method, MakeWork ma
   absl::StatusOr<auth::Caller> caller = authenticator_.Identify(CredentialsOf(*context));
   if (!caller.ok()) return refuse(caller.status());
   facts.caller = *std::move(caller);
-  absl::StatusOr<std::unique_ptr<Work>> work = (this->*make_work)(*request, facts.caller);
-  if (!work.ok()) return refuse(work.status());
+  const absl::Status prepared = work->Prepare(*request, facts.caller, options_);
+  if (!prepared.ok()) return refuse(prepared);
 
-  auto call = std::make_shared<Call>(std::move(facts), *std::move(work), &line_, &observer_, reply, reactor);
+  auto call = std::make_shared<Call>(std::move(facts), std::move(work), &line_, &observer_, reply, reactor);
   reactor->Attach(call);
   call->Start();
   return reactor;
-}
-
-absl::StatusOr<std::unique_ptr<Work>> DatabaseService::MakeExecute(const grpc::ByteBuffer& request,
-                                                                   const auth::Caller& caller) {
-  auto work = std::make_unique<ExecuteWork>(&types_);
-  RETURN_IF_ERROR(work->Prepare(request, caller, options_));
-  return work;
-}
-
-absl::StatusOr<std::unique_ptr<Work>> DatabaseService::MakeBatch(const grpc::ByteBuffer& request,
-                                                                 const auth::Caller& caller) {
-  auto work = std::make_unique<BatchWork>(&types_);
-  RETURN_IF_ERROR(work->Prepare(request, caller, options_));
-  return work;
-}
-
-absl::StatusOr<std::unique_ptr<Work>> DatabaseService::MakePing(const grpc::ByteBuffer& bytes, const auth::Caller&) {
-  v1::PingRequest request;
-  RETURN_IF_ERROR(ParseRequest(bytes, options_.request_bytes_max, &request));
-  return std::make_unique<PingWork>();
 }
 
 }  // namespace sluice::rpc

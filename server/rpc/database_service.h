@@ -4,7 +4,6 @@
 #include <atomic>
 #include <memory>
 
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/admission/line.h"
 #include "server/auth/authenticator.h"
@@ -15,6 +14,8 @@
 #include "sluice/v1/database.grpc.pb.h"
 
 namespace sluice::rpc {
+
+class RequestWork;
 
 // The door of sluice.v1.Database: identifies the caller, reads and checks the request,
 // and sends the call to the Line. All on gRPC's threads, which never wait.
@@ -47,15 +48,9 @@ class DatabaseService
                                  grpc::ByteBuffer* reply) override;
 
  private:
-  // Makes a call's work of its request.
-  using MakeWork = absl::StatusOr<std::unique_ptr<Work>> (DatabaseService::*)(const grpc::ByteBuffer& request,
-                                                                              const auth::Caller& caller);
-
-  grpc::ServerUnaryReactor* Start(const char* method, MakeWork make_work, grpc::CallbackServerContext* context,
-                                  const grpc::ByteBuffer* request, grpc::ByteBuffer* reply);
-  absl::StatusOr<std::unique_ptr<Work>> MakeExecute(const grpc::ByteBuffer& request, const auth::Caller& caller);
-  absl::StatusOr<std::unique_ptr<Work>> MakeBatch(const grpc::ByteBuffer& request, const auth::Caller& caller);
-  absl::StatusOr<std::unique_ptr<Work>> MakePing(const grpc::ByteBuffer& request, const auth::Caller& caller);
+  grpc::ServerUnaryReactor* Start(const char* method, std::unique_ptr<RequestWork> work,
+                                  grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* reply);
 
   const Options options_;
   const auth::Authenticator& authenticator_;

@@ -59,6 +59,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, gr
   // error, and what is far above is not even read.
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.request_bytes_max * 2));
   builder.SetMaxSendMessageSize(-1);
+  // A client that is gone without a word (a pulled cable) is noticed, and its calls cancelled;
+  // clients may ask the same of us, also between their calls.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(options.client_silence_max)));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(options.client_silence_max / 3)));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
   // Two gateways on one port would share its callers at random.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

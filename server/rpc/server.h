@@ -19,6 +19,9 @@ class Server {
     std::string listen;                            // host:port or unix:/path
     std::string tls_cert, tls_key, tls_client_ca;  // paths; empty without TLS
     int64_t request_bytes_max = 4 << 20;
+    // A client from which nothing came for so long is asked whether it is still there, and has
+    // a third of that time to answer.
+    absl::Duration client_silence_max = absl::Seconds(60);
   };
 
   // Serves `service`, which must outlive the server. Health begins as NOT_SERVING, but

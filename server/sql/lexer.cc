@@ -64,7 +64,7 @@ Token Lexer::Next() {
   return Make(TokenKind::kSymbol, begin);
 }
 
-Token Lexer::Make(TokenKind kind, size_t begin) {
+Token Lexer::Make(TokenKind kind, size_t begin) const {
   Token token;
   token.kind = kind;
   token.begin = begin;

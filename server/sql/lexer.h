@@ -55,7 +55,7 @@ class Lexer {
   char At(size_t position) const { return position < text_.size() ? text_[position] : '\0'; }
   bool SkipSpaceAndComments();
   bool SkipBlockComment();
-  Token Make(TokenKind kind, size_t begin);
+  Token Make(TokenKind kind, size_t begin) const;
   Token Fail(const char* error);
 
   enum class Escapes { kNone, kDoubledQuote, kBackslash };

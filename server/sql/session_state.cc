@@ -15,6 +15,11 @@ using Set = absl::flat_hash_set<absl::string_view>;
 constexpr char kUseBatch[] = "an atomic ExecuteBatch is a transaction";
 constexpr char kUseSetLocal[] = "use SET LOCAL in an atomic ExecuteBatch, or ALTER ROLE ... SET for all calls";
 
+absl::Status TemporaryObject() {
+  return errors::SessionState("a temporary object",
+                              "use CREATE TEMP TABLE ... ON COMMIT DROP in an atomic ExecuteBatch");
+}
+
 absl::Status CheckSet(const Words& words) {
   const absl::string_view scope = words.Head(1);
   const bool local = scope == "LOCAL";
@@ -29,19 +34,15 @@ absl::Status CheckSet(const Words& words) {
   }
   if (scope == "CONSTRAINTS") return absl::OkStatus();
   if (!local) return errors::SessionState(absl::StrCat("SET ", name), kUseSetLocal);
+  if (name == "SEARCH_PATH" && words.has_pg_temp()) return TemporaryObject();
   // The gateway reads values in these forms, and binds by these rules.
-  static const auto& ours =
-      *new Set{"CLIENT_ENCODING", "NAMES", "DATESTYLE", "INTERVALSTYLE", "STANDARD_CONFORMING_STRINGS"};
+  static const auto& ours = *new Set{
+      "CLIENT_ENCODING", "NAMES", "DATESTYLE", "INTERVALSTYLE", "STANDARD_CONFORMING_STRINGS", "EXTRA_FLOAT_DIGITS"};
   if (ours.contains(name)) {
     return errors::SessionState(absl::StrCat("SET LOCAL ", name),
                                 "the gateway's typed results rely on it; format values in SQL (to_char)");
   }
   return absl::OkStatus();
-}
-
-absl::Status TemporaryObject() {
-  return errors::SessionState("a temporary object",
-                              "use CREATE TEMP TABLE ... ON COMMIT DROP in an atomic ExecuteBatch");
 }
 
 // Statements that are refused by their first word alone.
@@ -87,8 +88,11 @@ absl::Status CheckLeavesNothingBehind(const Words& words) {
     return errors::SessionState("SELECT INTO TEMP",
                                 "use CREATE TEMP TABLE ... ON COMMIT DROP AS in an atomic ExecuteBatch");
   }
-  if (words.session_lock().has_value()) {
-    return errors::SessionState(*words.session_lock(), "use pg_advisory_xact_lock, which ends with the transaction");
+  if (words.session_function().has_value()) {
+    const std::string& function = *words.session_function();
+    const bool locks = absl::StartsWith(function, "pg_");
+    return errors::SessionState(function, locks ? "use pg_advisory_xact_lock, which ends with the transaction"
+                                                : "it needs a session of its own, which no call has");
   }
   if (words.has_lasting_set_config()) {
     return errors::SessionState("set_config for the session", "give it the word true as its third argument");

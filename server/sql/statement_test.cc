@@ -162,14 +162,22 @@ TEST(StatementTest, KnowsWhatCanNotShareATransaction) {
 }
 
 TEST(StatementTest, TellsReadsFromTheRest) {
-  for (const char* text : {"SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "VALUES (1)", "TABLE t", "SHOW jit",
-                           "EXPLAIN SELECT 1", "SELECT substring('x' FOR 3)"}) {
+  for (const char* text :
+       {"SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "VALUES (1)", "TABLE t", "SHOW jit", "EXPLAIN SELECT 1",
+        "SELECT substring('x' FOR 3)", "SELECT count(*), max((a + 1)) FROM t",
+        "SELECT x FROM (VALUES (1)) AS t(x) WHERE x IN (1, 2)",
+        "WITH RECURSIVE t(n) AS (SELECT 1) SELECT n::numeric(10,2) FROM t",
+        "SELECT count(*) FILTER (WHERE (a)) OVER (PARTITION BY b) FROM generate_series(1, 3) g(a, b)",
+        "SELECT pg_catalog.lower('A')", "SELECT \"lower\"('A')"}) {
     EXPECT_TRUE(Parsed(text).looks_read_only) << text;
   }
   for (const char* text :
        {"INSERT INTO t VALUES (1)", "WITH a AS (DELETE FROM t RETURNING 1) SELECT * FROM a", "SELECT * INTO t FROM s",
         "SELECT * FROM t FOR UPDATE", "SELECT * FROM t FOR NO KEY UPDATE", "SELECT * FROM t FOR KEY SHARE",
-        "SELECT nextval('s')", "SELECT pg_catalog.pg_notify('a', 'b')", "EXPLAIN ANALYZE SELECT 1"}) {
+        "SELECT nextval('s')", "SELECT pg_catalog.pg_notify('a', 'b')", "EXPLAIN ANALYZE SELECT 1",
+        // A user's function may send mail, whatever it is called.
+        "SELECT send_mail(1)", "SELECT my.lower('A')", "SELECT \"Lower\"('A')", "SELECT * FROM rows_of(1)",
+        "SELECT 1 FROM t WHERE check_it (a)"}) {
     EXPECT_FALSE(Parsed(text).looks_read_only) << text;
   }
 }

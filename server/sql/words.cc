@@ -4,97 +4,70 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
+#include "server/sql/functions.h"
 
 namespace sluice::sql {
 namespace {
 
-// Writing clauses, and functions that change something although a SELECT calls them.
-const absl::flat_hash_set<absl::string_view>& Effects() {
-  static const auto& set = *new absl::flat_hash_set<absl::string_view>{"insert",
-                                                                       "update",
-                                                                       "delete",
-                                                                       "merge",
-                                                                       "into",
-                                                                       "analyze",
-                                                                       "analyse",
-                                                                       "nextval",
-                                                                       "setval",
-                                                                       "set_config",
-                                                                       "pg_notify",
-                                                                       "pg_terminate_backend",
-                                                                       "pg_cancel_backend",
-                                                                       "pg_reload_conf",
-                                                                       "pg_rotate_logfile",
-                                                                       "pg_switch_wal",
-                                                                       "pg_create_restore_point",
-                                                                       "pg_promote",
-                                                                       "pg_export_snapshot",
-                                                                       "pg_logical_emit_message",
-                                                                       "pg_logical_slot_get_changes",
-                                                                       "pg_create_logical_replication_slot",
-                                                                       "pg_create_physical_replication_slot",
-                                                                       "pg_drop_replication_slot",
-                                                                       "pg_stat_reset",
-                                                                       "lo_create",
-                                                                       "lo_creat",
-                                                                       "lo_import",
-                                                                       "lo_unlink",
-                                                                       "lo_put",
-                                                                       "lo_from_bytea",
-                                                                       "lowrite",
-                                                                       "lo_open",
-                                                                       "dblink",
-                                                                       "dblink_exec",
-                                                                       "query_to_xml",
-                                                                       "query_to_xmlschema",
-                                                                       "query_to_xml_and_xmlschema",
-                                                                       "cursor_to_xml",
-                                                                       "txid_current",
-                                                                       "pg_current_xact_id",
-                                                                       "pg_advisory_xact_lock",
-                                                                       "pg_advisory_xact_lock_shared",
-                                                                       "pg_try_advisory_xact_lock",
-                                                                       "pg_try_advisory_xact_lock_shared"};
-  return set;
-}
-
-const absl::flat_hash_set<absl::string_view>& SessionLocks() {
-  static const auto& set = *new absl::flat_hash_set<absl::string_view>{
-      "pg_advisory_lock",   "pg_advisory_lock_shared",   "pg_try_advisory_lock",  "pg_try_advisory_lock_shared",
-      "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all"};
-  return set;
+// Clauses that write: EXPLAIN ANALYZE runs what it explains.
+bool IsWritingWord(absl::string_view word) {
+  static const auto& set =
+      *new absl::flat_hash_set<absl::string_view>{"insert", "update", "delete", "merge", "into", "analyze", "analyse"};
+  return set.contains(word);
 }
 
 }  // namespace
 
 void Words::Add(const Token& token) {
   ++token_count_;
-  FollowSetConfig(token);
   FollowEscapedName(token);
-  if (token.kind == TokenKind::kIdentifier) {
+  FollowCall(token);
+  const bool is_name = token.kind == TokenKind::kIdentifier || token.kind == TokenKind::kQuotedIdentifier;
+  if (is_name) {
     AddHead(token);
-    AddName(absl::AsciiStrToLower(text_.substr(token.begin, token.end - token.begin)));
-  } else if (token.kind == TokenKind::kQuotedIdentifier) {
-    AddHead(token);
-    const size_t quote = text_[token.begin] == '"' ? token.begin : token.begin + 2;
-    const absl::string_view content = text_.substr(quote + 1, token.end - quote - 2);
-    AddName(absl::StrReplaceAll(content, {{"\"\"", "\""}}));
-  }
-  if (token.kind == TokenKind::kIdentifier) {
-    has_with_hold_ |= Last("with") && IsWord(text_, token, "hold");
-    has_create_ |= IsWord(text_, token, "create");
-    if (IsWord(text_, token, "temp") || IsWord(text_, token, "temporary")) {
-      const bool scoped = Last("local") || Last("global");
-      has_into_temp_ |= Last("into") || Last("into", "local") || Last("into", "global");
-      has_create_temp_ |= has_create_ && (scoped || Last("create") || Last("replace"));
+    // pg_catalog.lower is PostgreSQL's own; my.lower is not.
+    name_is_foreign_ = Symbol(last_) == '.' && name_ != "pg_catalog";
+    if (token.kind == TokenKind::kIdentifier) {
+      name_ = absl::AsciiStrToLower(text_.substr(token.begin, token.end - token.begin));
+      AddKeyword(token);
+    } else {
+      const size_t quote = text_[token.begin] == '"' ? token.begin : token.begin + 2;
+      const absl::string_view content = text_.substr(quote + 1, token.end - quote - 2);
+      name_ = absl::StrReplaceAll(content, {{"\"\"", "\""}});
     }
-    has_on_commit_drop_ |= Last("on", "commit") && IsWord(text_, token, "drop");
-    // FOR UPDATE, FOR SHARE, FOR NO KEY UPDATE, FOR KEY SHARE; substring(x FOR 3) is none.
-    may_have_effect_ |=
-        Last("for") && (IsWord(text_, token, "share") || IsWord(text_, token, "no") || IsWord(text_, token, "key"));
+    AddName(name_);
   }
+  set_config_.Add(text_, token, is_name && name_ == "set_config");
   before_last_ = last_;
   last_ = token;
+}
+
+void Words::AddKeyword(const Token& token) {
+  has_with_hold_ |= Last("with") && IsWord(text_, token, "hold");
+  has_create_ |= IsWord(text_, token, "create");
+  if (IsWord(text_, token, "temp") || IsWord(text_, token, "temporary")) {
+    const bool scoped = Last("local") || Last("global");
+    has_into_temp_ |= Last("into") || Last("into", "local") || Last("into", "global");
+    has_create_temp_ |= has_create_ && (scoped || Last("create") || Last("replace"));
+  }
+  has_on_commit_drop_ |= Last("on", "commit") && IsWord(text_, token, "drop");
+  // FOR UPDATE, FOR SHARE, FOR NO KEY UPDATE, FOR KEY SHARE; substring(x FOR 3) is none.
+  may_have_effect_ |=
+      Last("for") && (IsWord(text_, token, "share") || IsWord(text_, token, "no") || IsWord(text_, token, "key"));
+}
+
+// name(...), unless it is the column list of an alias or CTE.
+void Words::FollowCall(const Token& token) {
+  if (Symbol(token) != '(' || IsAlias()) return;
+  if (last_.kind == TokenKind::kIdentifier && !name_is_foreign_ && (IsNoCall(name_) || OnlyReads(name_))) return;
+  if (last_.kind == TokenKind::kQuotedIdentifier && !name_is_foreign_ && OnlyReads(name_)) return;
+  may_have_effect_ |= last_.kind == TokenKind::kIdentifier || last_.kind == TokenKind::kQuotedIdentifier;
+}
+
+// ... AS t(a, b) and ...) t(a, b); WITH t(a) AS.
+bool Words::IsAlias() const {
+  return IsWord(text_, before_last_, "as") || Symbol(before_last_) == ')' || IsWord(text_, before_last_, "with") ||
+         IsWord(text_, before_last_, "recursive");
 }
 
 // U&"set\005fconfig"(...), and the same with another escape character behind UESCAPE.
@@ -118,54 +91,14 @@ void Words::AddHead(const Token& token) {
 
 // `name` as PostgreSQL folds it.
 void Words::AddName(absl::string_view name) {
-  if (Effects().contains(name)) may_have_effect_ = true;
+  may_have_effect_ |= IsWritingWord(name);
   if (name == "concurrently") has_concurrently_ = true;
   if (name == "pg_temp") {
     has_pg_temp_ = true;
     has_into_temp_ |= Last("into") && !Last("insert", "into");
   }
   if (name == "stdin" || name == "stdout") has_client_copy_ = true;
-  if (absl::StartsWith(name, "pg_") && SessionLocks().contains(name)) {
-    may_have_effect_ = true;
-    if (!session_lock_.has_value()) session_lock_ = std::string(name);
-  }
-  // One inside another's arguments is refused rather than followed.
-  if (name == "set_config" && set_config_.open) has_lasting_set_config_ = true;
-  if (name == "set_config" && !set_config_.open) {
-    set_config_ = SetConfig();
-    set_config_.open = true;
-  }
-}
-
-void Words::FollowSetConfig(const Token& token) {
-  SetConfig& call = set_config_;
-  if (!call.open) return;
-  const char symbol = Symbol(token);
-  if (call.depth == 0) {
-    // A mere name, not a call.
-    if (symbol != '(') {
-      call.open = false;
-      return;
-    }
-    call.depth = 1;
-    return;
-  }
-  if (symbol == '(') ++call.depth;
-  if (symbol == ')' && --call.depth == 0) {
-    const bool local = call.commas == 2 && call.true_last && (call.tokens == 1 || (call.named && call.tokens == 4));
-    if (!local) has_lasting_set_config_ = true;
-    call.open = false;
-    return;
-  }
-  if (symbol == ',' && call.depth == 1) {
-    ++call.commas;
-    call.tokens = 0;
-    call.named = false;
-    return;
-  }
-  ++call.tokens;
-  call.true_last = IsWord(text_, token, "true");
-  if (IsWord(text_, token, "is_local")) call.named = true;
+  if (ChangesSession(name) && !session_function_.has_value()) session_function_ = std::string(name);
 }
 
 bool Words::IsCreateRoutine() const {

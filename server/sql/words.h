@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "server/sql/lexer.h"
+#include "server/sql/set_config.h"
 
 namespace sluice::sql {
 
@@ -43,29 +44,19 @@ class Words {
   // A call of U&"..." with escapes: what it calls can not be told.
   bool has_escaped_call() const { return has_escaped_call_; }
   bool has_client_copy() const { return has_client_copy_; }  // STDIN or STDOUT
-  // Writing or locking clauses, and calls of functions known for their effect.
+  // Writing or locking clauses, and calls of functions that are not known to have no effect.
   bool may_have_effect() const { return may_have_effect_; }
-  // The first call of an advisory lock function that outlives the transaction.
-  const std::optional<std::string>& session_lock() const { return session_lock_; }
-  // A set_config(...) whose third argument is not the word true.
-  bool has_lasting_set_config() const { return has_lasting_set_config_ || set_config_.open; }
+  // The first function that changes the session: an advisory lock that outlives the transaction.
+  const std::optional<std::string>& session_function() const { return session_function_; }
+  bool has_lasting_set_config() const { return set_config_.has_lasting(); }
 
  private:
-  // The argument list of a set_config that is being read.
-  struct SetConfig {
-    bool open = false;
-    int depth = 0;
-    int commas = 0;
-    // Tokens of the third argument: `true` alone, or `is_local => true`.
-    int tokens = 0;
-    bool true_last = false;
-    bool named = false;
-  };
-
   void AddHead(const Token& token);
   void AddName(absl::string_view name);
+  void AddKeyword(const Token& token);
   void FollowEscapedName(const Token& token);
-  void FollowSetConfig(const Token& token);
+  void FollowCall(const Token& token);
+  bool IsAlias() const;
   char Symbol(const Token& token) const { return token.kind == TokenKind::kSymbol ? text_[token.begin] : '\0'; }
 
   const absl::string_view text_;
@@ -74,6 +65,9 @@ class Words {
   size_t head_count_ = 0;
   Token before_last_;
   Token last_;
+  // The last name, as PostgreSQL folds it, and whether it belongs to a schema of somebody's.
+  std::string name_;
+  bool name_is_foreign_ = false;
 
   bool has_concurrently_ = false;
   bool has_on_commit_drop_ = false;
@@ -87,9 +81,8 @@ class Words {
   bool behind_escaped_name_ = false;
   bool has_client_copy_ = false;
   bool may_have_effect_ = false;
-  bool has_lasting_set_config_ = false;
-  std::optional<std::string> session_lock_;
-  SetConfig set_config_;
+  std::optional<std::string> session_function_;
+  SetConfigCalls set_config_;
 };
 
 }  // namespace sluice::sql

@@ -1,9 +1,13 @@
 // Who gets in, and what they may do: TLS, tokens, client certificates, permissions; and
 // TLS and passwords towards PostgreSQL.
 
+#include <arpa/inet.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/fixture.h"
 #include "tests/support/certificates.h"
@@ -173,16 +177,43 @@ TEST_F(PostgresAccessTest, SslModeIsHonouredUpToVerifyFull) {
 
 TEST_F(PostgresAccessTest, AWrongPasswordIsSaidAtOnceAndTriedRarely) {
   const Gateway gateway(postgres_.Url("wrong", "127.0.0.1", "sslmode=require"), {"--log_format=json"});
-  const absl::StatusOr<client::Result> result = [&] {
-    client::Database::Options options;
-    options.target = gateway.address();
-    options.retries_max = 0;
-    return client::Database::Open(options)->Execute("SELECT 1");
-  }();
+  const absl::StatusOr<client::Result> result = gateway.Client().Execute("SELECT 1");
   EXPECT_EQ(Reason(result), "BACKEND_UNREACHABLE");
   EXPECT_TRUE(absl::StrContains(result.status().message(), "password authentication failed")) << result.status();
+  // Trying again helps nobody until somebody changes something.
+  EXPECT_FALSE(FactsOf(result.status()).retry_after.has_value());
   // At least 15 s (less a quarter) until the next try: Supavisor locks out after ten in 150 s.
-  EXPECT_GT(FactsOf(result.status()).retry_after.value_or(absl::ZeroDuration()), absl::Seconds(10));
+  double retry_in_ms = 0;
+  ASSERT_TRUE(Eventually([&] { return absl::StrContains(gateway.log(), "retry_in_ms"); })) << gateway.log();
+  const std::string log = gateway.log();
+  const size_t at = log.find("\"retry_in_ms\":");
+  ASSERT_TRUE(absl::SimpleAtod(log.substr(at + 14, log.find('}', at) - at - 14), &retry_in_ms)) << log;
+  EXPECT_GT(retry_in_ms, 10000);
+}
+
+TEST_F(PostgresAccessTest, AMissingPasswordIsSaidAtOnceToo) {
+  const Gateway gateway(absl::StrCat("postgresql://app@127.0.0.1:", postgres_.server().port(), "/postgres"));
+  const absl::StatusOr<client::Result> result = gateway.Client().Execute("SELECT 1");
+  EXPECT_EQ(Reason(result), "BACKEND_UNREACHABLE");
+  EXPECT_TRUE(absl::StrContains(result.status().message(), "no password supplied")) << result.status();
+  EXPECT_FALSE(FactsOf(result.status()).retry_after.has_value());
+}
+
+// The first of several addresses takes the connection and says nothing.
+TEST_F(PostgresAccessTest, AnAddressThatSwallowsAllDoesNotTakeAllTheTime) {
+  const int silent = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(silent, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(silent, 5), 0);
+  ASSERT_EQ(getsockname(silent, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const Gateway gateway(absl::StrCat("postgresql://app:pa%24%24word@127.0.0.1:", ntohs(address.sin_port),
+                                     ",127.0.0.1:", postgres_.server().port(), "/postgres?sslmode=require"),
+                        {"--connect_timeout=4s"});
+  EXPECT_EQ(Reason(gateway.Client().Execute("SELECT 1")), "ok");
+  close(silent);
 }
 
 TEST_F(PostgresAccessTest, ThePasswordIsNotInPs) {

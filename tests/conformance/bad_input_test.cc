@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "google/protobuf/unknown_field_set.h"
 #include "google/rpc/status.pb.h"
 #include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
@@ -204,6 +205,21 @@ TEST_F(BadInputTest, AMessageThatPromisesAGigabyte) {
   statement.add_params()->set_text_value(std::string(1 << 20, 'x'));
   const ErrorFacts facts = FactsOfExecute(db(), statement);
   EXPECT_EQ(facts.reason, "REQUEST_TOO_LARGE");
+}
+
+// From a client that is newer than the gateway: to do without what it asks for could be a breach.
+TEST_F(BadInputTest, AFieldThatThisGatewayDoesNotKnow) {
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway_->address(), grpc::InsecureChannelCredentials()));
+  v1::ExecuteRequest request;
+  request.mutable_statement()->set_sql("SELECT 'as somebody else'");
+  v1::CallOptions* call = request.mutable_options();
+  call->GetReflection()->MutableUnknownFields(call)->AddLengthDelimited(4, "role");
+  grpc::ClientContext context;
+  v1::ExecuteResponse response;
+  const grpc::Status status = stub->Execute(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_details().find("INVALID_FIELD"), std::string::npos) << status.error_message();
+  EXPECT_NE(status.error_message().find("options.4"), std::string::npos) << status.error_message();
 }
 
 }  // namespace

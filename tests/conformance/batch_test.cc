@@ -1,5 +1,8 @@
 // An atomic batch is one transaction in one round trip; an independent one is none.
 
+#include <grpcpp/create_channel.h>
+
+#include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
 
 namespace sluice {
@@ -101,6 +104,30 @@ TEST_F(BatchTest, AReadOnlyBatchCanNotWrite) {
   options.read_only = true;
   EXPECT_EQ(Reason(db().ExecuteAtomic({Statement("SELECT 1"), Statement("DELETE FROM accounts")}, options)),
             "READ_ONLY");
+}
+
+// Generated clients take 4 MiB: past it the transport would answer instead, and nobody would
+// know what became of any statement.
+TEST_F(BatchTest, AThousandLongErrorsFitIntoAReplyBesideALargeResult) {
+  v1::ExecuteBatchRequest request;
+  request.set_mode(v1::ExecuteBatchRequest::INDEPENDENT);
+  request.add_statements()->set_sql("SELECT repeat('x', 3000000)");
+  for (int i = 1; i < 1000; ++i) {
+    request.add_statements()->set_sql(
+        "DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 5000) USING DETAIL = repeat('y', 5000), HINT = repeat('z', "
+        "5000); END $$");
+  }
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway_->address(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::ExecuteBatchResponse response;
+  const grpc::Status status = stub->ExecuteBatch(&context, request, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_LE(response.ByteSizeLong(), 4u << 20);
+  EXPECT_TRUE(response.results(0).has_result());
+  for (int i = 1; i < 1000; ++i) {
+    ASSERT_TRUE(response.results(i).has_error());
+    EXPECT_NE(response.results(i).error().SerializeAsString().find("RAISE_EXCEPTION"), std::string::npos) << i;
+  }
 }
 
 }  // namespace

@@ -2,10 +2,12 @@
 // may come: the gateway knows what it means for the work, and runs again only what did not run.
 
 #include <cctype>
+#include <future>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "server/postgres/fate.h"
 #include "tests/conformance/fixture.h"
 #include "tests/support/scripted_server.h"
@@ -156,6 +158,28 @@ TEST(PgDogTest, TakesTheJitSettingAtTheLoginInstead) {
   const absl::StatusOr<client::Result> read_only = db.Execute(client::Statement("SELECT 1"), options);
   EXPECT_EQ(Reason(read_only), "BACKEND_UNREACHABLE");
   EXPECT_TRUE(absl::StrContains(read_only.status().message(), "SET")) << read_only.status();
+}
+
+// Those that were opened before it was learned are not left behind.
+TEST(PgDogTest, NoConnectionIsLeftWithTheOldWay) {
+  ScriptedServer pgdog;
+  ScriptedServer::Manners manners;
+  manners.refuses_set_beside_statements = true;
+  pgdog.Behave(manners);
+  const Gateway gateway(pgdog.Url(), {"--pool_size=4", "--pool_warm=4"});
+  const client::Database db = WithoutRetries(gateway);
+  ASSERT_TRUE(testing_support::Eventually([&gateway] {
+    const std::vector<std::string> parts = absl::StrSplit(gateway.log(), "connection_opened");
+    return parts.size() > 4;
+  }));
+  std::vector<std::future<absl::StatusOr<client::Result>>> calls;
+  for (int i = 0; i < 20; ++i) {
+    calls.push_back(std::async(std::launch::async, [&db] { return db.Execute("INSERT INTO effects"); }));
+  }
+  for (auto& call : calls) {
+    const absl::StatusOr<client::Result> result = call.get();
+    EXPECT_TRUE(result.ok()) << result.status();
+  }
 }
 
 TEST(PgDogTest, ThatTakesNeitherIsReportedAndNotHammered) {

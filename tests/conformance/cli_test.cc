@@ -33,15 +33,13 @@ TEST_F(CliTest, QueryPrintsJsonAndCsv) {
   EXPECT_EQ(Run({"query", "--json", "SELECT 1 AS n, 9007199254740993 AS big, $1 AS nothing, '{\"a\":[]}'::json AS doc",
                  "\\N"})
                 .output,
-            "[\n  {\n    \"n\": 1,\n    \"big\": \"9007199254740993\",\n    \"nothing\": null,\n    \"doc\": {\n      "
-            "\"a\": []\n    }\n  }\n]\n");
+            "[\n  {\"n\": 1, \"big\": \"9007199254740993\", \"nothing\": null, \"doc\": {\"a\":[]}}\n]\n");
   EXPECT_EQ(Run({"query", "--csv", "SELECT 'a,\"b' AS x, '' AS empty, NULL AS nothing"}).output,
             "x,empty,nothing\r\n\"a,\"\"b\",\"\",\r\n");
 }
 
 TEST_F(CliTest, NoColumnAndNoEraIsLost) {
-  EXPECT_EQ(Run({"query", "--json", "SELECT 1 AS a, 2 AS a"}).output,
-            "[\n  {\n    \"a\": 1,\n    \"a_2\": 2\n  }\n]\n");
+  EXPECT_EQ(Run({"query", "--json", "SELECT 1 AS a, 2 AS a"}).output, "[\n  {\"a\": 1, \"a_2\": 2}\n]\n");
   EXPECT_TRUE(absl::StrContains(Run({"query", "SELECT '0044-03-15 12:00:00 BC'::timestamp"}).output,
                                 " 0044-03-15 12:00:00 BC\n"));
 }
@@ -75,6 +73,22 @@ TEST_F(CliTest, ABatchIsAllOrNothingAndNamesTheStatementThatFailed) {
 TEST_F(CliTest, ABatchPrintsForProgramsToo) {
   EXPECT_EQ(Run({"batch", "--csv", "CREATE TEMP TABLE t (n int) ON COMMIT DROP", "SELECT 1 AS one"}).output,
             "one\r\n1\r\n");
+}
+
+TEST_F(CliTest, AParameterMayBeCalledLikeACommand) {
+  EXPECT_EQ(Run({"query", "--csv", "SELECT $1 AS a, $2 AS b", "health", "ping"}).output, "a,b\r\nhealth,ping\r\n");
+}
+
+TEST_F(CliTest, NoDigitOfAJsonNumberIsLost) {
+  EXPECT_EQ(
+      Run({"query", "--json", "SELECT '{\"n\": 12345678901234567890.1234567890}'::json AS j, ARRAY[1, NULL] AS a"})
+          .output,
+      "[\n  {\"j\": {\"n\": 12345678901234567890.1234567890}, \"a\": [1,null]}\n]\n");
+}
+
+TEST_F(CliTest, NoValueSpeaksToTheTerminal) {
+  const Ended ended = Run({"query", "SELECT chr(27) || '[2J' || chr(7) || chr(155) || 'é' AS v"});
+  EXPECT_TRUE(absl::StrContains(ended.output, u8"\\x1b[2J\\x07\\x9bé")) << ended.output;
 }
 
 TEST_F(CliTest, ATimeLimitIsKept) {

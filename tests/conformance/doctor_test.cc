@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "tests/support/direct.h"
 #include "tests/support/gateway.h"
 #include "tests/support/pgbouncer.h"
 #include "tests/support/secure_postgres.h"
@@ -30,7 +31,8 @@ TEST(DoctorTest, FindsPostgresItself) {
   const Ended ended = Examine(postgres.Url());
   EXPECT_EQ(ended.exit_code, 0);
   ExpectParts(ended, {"connect to ", "none: this is PostgreSQL itself", "ask for JIT: on, set by default",
-                      "ALTER ROLE postgres SET jit = off", "of 100 in use", "median", "This database can be served."});
+                      "ALTER ROLE postgres SET jit = off", "of 97 in use; for this role no limit", "median",
+                      "This database can be served."});
 }
 
 TEST(DoctorTest, FindsThePoolerAndItsMode) {
@@ -97,6 +99,24 @@ TEST(DoctorTest, SaysWhyNothingIsReached) {
     EXPECT_EQ(ended.exit_code, 1);
     ExpectParts(ended, {broken.seen, broken.advice, "can not be used"});
   }
+}
+
+TEST(DoctorTest, SaysThatTheServerIsNearlyFull) {
+  const PostgresServer postgres({"max_connections = 5", "superuser_reserved_connections = 3"});
+  testing_support::Direct somebody(postgres.ConnectionString());
+  ASSERT_EQ(somebody.Value("SELECT 1"), "1");
+  ExpectParts(Examine(postgres.Url()), {"2 of 2 in use", "nearly full"});
+}
+
+// The doctor's own question about prepared statements needs a second backend.
+TEST(DoctorTest, ComesToAnEndOnAPoolOfOne) {
+  const PostgresServer postgres;
+  PgBouncer::Options options;
+  options.default_pool_size = 1;
+  const PgBouncer pgbouncer(postgres, options);
+  const Ended ended = Examine(pgbouncer.Url());
+  EXPECT_EQ(ended.exit_code, 0) << ended.output;
+  ExpectParts(ended, {"in transaction mode", "could not be tried", "This database can be served."});
 }
 
 // One address of a name that does not answer, beside one that does, is no trouble.

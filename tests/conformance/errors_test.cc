@@ -166,5 +166,26 @@ TEST_F(ErrorsTest, AHugeAnswerIsCutShort) {
   EXPECT_LT(std::atoi(memory.c_str() + at + 6), 600 * 1024) << "kB at most";
 }
 
+// Whatever a statement has in it, programs get the reason.
+TEST_F(ErrorsTest, NoWordIsTooLongForTheReason) {
+  EXPECT_EQ(Reason(db().Execute("SET " + std::string(5000, 'a') + " = 1")), "SESSION_STATE");
+  EXPECT_EQ(Reason(db().Execute(std::string(500000, 'a') + " $1", 1)), "PARAMETERS_NOT_ALLOWED");
+}
+
+TEST_F(ErrorsTest, AValueThatItsTypeDoesNotTakeIsNamedByItsParameter) {
+  const ErrorFacts facts = FactsOf(db().Execute("SELECT $1::text, $2::int4", "fine", "not a number").status());
+  EXPECT_EQ(facts.metadata.at("sqlstate"), "22P02");
+  EXPECT_EQ(facts.metadata.at("parameterIndex"), "2");
+  EXPECT_EQ(facts.metadata.at("position"), "18");
+}
+
+TEST_F(ErrorsTest, ManySmallRowsAreNotCountedForMoreThanTheyAre) {
+  const testing_support::Gateway direct(postgres_->Url());
+  const absl::StatusOr<client::Result> rows =
+      direct.Client().Execute("SELECT i % 100 FROM generate_series(1, 1000000) i");
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(rows->size(), 1000000);
+}
+
 }  // namespace
 }  // namespace sluice

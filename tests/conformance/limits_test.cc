@@ -104,7 +104,7 @@ TEST_F(LimitsTest, ABoundStatementOfManyMebibytes) {
 
 // Of a reply, whose facts about the call differ by a few bytes from call to call.
 TEST_F(LimitsTest, AReplyOfFourMebibytes) {
-  const int32_t limit = 4 << 20, facts_about_the_call = 200;
+  const int32_t limit = 4 << 20, facts_about_the_call = 300;
   const absl::StatusOr<client::Result> at = db().Execute("SELECT repeat('x', $1)", limit - facts_about_the_call);
   EXPECT_TRUE(at.ok()) << at.status();
   const absl::StatusOr<client::Result> past = db().Execute("SELECT repeat('x', $1)", limit);

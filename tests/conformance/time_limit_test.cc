@@ -39,6 +39,19 @@ TEST_F(TimeLimitTest, TheDeadlineEndsTheStatement) {
   EXPECT_TRUE(testing_support::Eventually([this] { return Running("deadline_mark") == 0; }, absl::Seconds(5)));
 }
 
+// Before its own library gives up and knows nothing.
+TEST_F(TimeLimitTest, WhoSetsADeadlineHearsWhatBecameOfTheWork) {
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway_->address(), grpc::InsecureChannelCredentials()));
+  v1::ExecuteRequest request;
+  request.mutable_statement()->set_sql("SELECT pg_sleep(60)");
+  v1::ExecuteResponse response;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  const grpc::Status status = stub->Execute(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_NE(status.error_details().find("ROLLED_BACK"), std::string::npos) << status.error_message();
+}
+
 TEST_F(TimeLimitTest, TheDeadlineEndsWhatFliesWithoutStatementTimeout) {
   absl::StatusOr<client::Result> result = db().Execute(
       client::Statement("DO $$ BEGIN PERFORM pg_sleep(60); /* bare_mark */ END $$"), Within(absl::Milliseconds(300)));

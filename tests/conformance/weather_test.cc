@@ -24,6 +24,16 @@ class WeatherTest : public testing::Test {
  protected:
   testing_support::Direct Direct() { return testing_support::Direct(postgres_.ConnectionString()); }
 
+  // Waits until a statement with this mark runs, and ends its backend.
+  void KillBackendOf(const std::string& mark) {
+    testing_support::Direct direct = Direct();
+    ASSERT_TRUE(Eventually([&] {
+      return direct.Value(absl::StrCat("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE state = "
+                                       "'active' AND pid <> pg_backend_pid() AND query LIKE '%",
+                                       mark, "%'")) == "1";
+    })) << mark;
+  }
+
   PostgresServer postgres_;
 };
 
@@ -59,12 +69,7 @@ TEST_F(WeatherTest, AReadWhoseBackendDiesIsReadAgain) {
   auto read = std::async(std::launch::async, [&gateway] {
     return gateway.Client().Execute(client::Statement("SELECT pg_sleep(0.5), 'survivor_mark'"), Patient());
   });
-  testing_support::Direct direct = Direct();
-  ASSERT_TRUE(Eventually([&direct] {
-    return direct.Value(
-               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%survivor_mark%' "
-               "AND pid <> pg_backend_pid()") == "1";
-  }));
+  KillBackendOf("survivor_mark");
   const absl::StatusOr<client::Result> result = read.get();
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->info().attempts(), 2);
@@ -76,12 +81,7 @@ TEST_F(WeatherTest, AWriteWhoseBackendDiesIsUnknownAndNotRepeated) {
   auto write = std::async(std::launch::async, [&gateway] {
     return gateway.Client().Execute(client::Statement("INSERT INTO effects SELECT 1 FROM pg_sleep(0.5)"), Patient());
   });
-  testing_support::Direct direct = Direct();
-  ASSERT_TRUE(Eventually([&direct] {
-    return direct.Value(
-               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%INTO effects%' "
-               "AND pid <> pg_backend_pid()") == "1";
-  }));
+  KillBackendOf("INTO effects");
   const absl::Status status = write.get().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnknown) << status;
   EXPECT_EQ(ReasonOf(status), "OUTCOME_UNKNOWN");
@@ -96,20 +96,48 @@ TEST_F(WeatherTest, AWriteWhoseBackendDiesIsUnknownAndNotRepeated) {
 TEST_F(WeatherTest, AHiddenWriteIsNotDoneTwice) {
   Direct().Run(
       "CREATE TABLE effects (n int); CREATE FUNCTION sneaky() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
-      "  INSERT INTO effects VALUES (1); PERFORM pg_sleep(0.5); RETURN 1; END $$");
+      "  INSERT INTO effects VALUES (1); PERFORM pg_sleep(0.5); RETURN 1; END $$;"
+      "CREATE VIEW innocent AS SELECT sneaky()");
   const Gateway gateway(postgres_.Url());
   auto call = std::async(std::launch::async, [&gateway] {
-    return gateway.Client().Execute(client::Statement("SELECT sneaky()"), Patient());
+    return gateway.Client().Execute(client::Statement("TABLE innocent"), Patient());
   });
-  testing_support::Direct direct = Direct();
-  ASSERT_TRUE(Eventually([&direct] {
-    return direct.Value(
-               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%sneaky()%' "
-               "AND pid <> pg_backend_pid()") == "1";
-  }));
+  KillBackendOf("TABLE innocent");
   const absl::Status status = call.get().status();
   EXPECT_EQ(OutcomeOf(status), v1::OUTCOME_UNKNOWN) << status;
   EXPECT_EQ(ReasonOf(status), "OUTCOME_UNKNOWN");
+}
+
+// READ ONLY does not keep a user's function from what it does outside of the database.
+TEST_F(WeatherTest, AUsersFunctionIsNotCalledTwice) {
+  Direct().Run(
+      "CREATE FUNCTION send_mail() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
+      "  RAISE LOG 'mail sent'; PERFORM pg_sleep(0.5); RETURN 1; END $$");
+  const Gateway gateway(postgres_.Url());
+  auto call = std::async(std::launch::async, [&gateway] {
+    return gateway.Client().Execute(client::Statement("SELECT send_mail()"), Patient());
+  });
+  KillBackendOf("send_mail()");
+  EXPECT_EQ(ReasonOf(call.get().status()), "OUTCOME_UNKNOWN");
+  const std::string log = testing_support::ReadFile(postgres_.socket_directory() + "/postgres.log");
+  EXPECT_EQ(log.find("LOG:  mail sent"), log.rfind("LOG:  mail sent"));
+}
+
+TEST_F(WeatherTest, AReadOnlyCallThatIsNeverLuckyMayBeMadeAgain) {
+  const Gateway gateway(postgres_.Url());
+  auto read = std::async(std::launch::async, [&gateway] {
+    client::CallOptions options = Patient();
+    options.read_only = true;
+    client::Database::Options once;
+    once.target = gateway.address();
+    once.retries_max = 0;
+    return client::Database::Open(once)->Execute(client::Statement("SELECT pg_sleep(20) AS unlucky"), options);
+  });
+  for (int tries = 0; tries < 3; ++tries) KillBackendOf("unlucky");
+  const absl::Status status = read.get().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_EQ(OutcomeOf(status), v1::OUTCOME_ROLLED_BACK);
+  EXPECT_TRUE(FactsOf(status).retry_after.has_value());
 }
 
 TEST_F(WeatherTest, CallsWaitWhilePostgresIsDown) {
@@ -172,7 +200,8 @@ TEST_F(WeatherTest, AMissingDatabaseIsSaidAtOnce) {
 TEST_F(WeatherTest, WhatMayHaveBeenDoneIsNotSaidToBeNotStarted) {
   Direct().Run(
       "CREATE TABLE effects (n int); CREATE FUNCTION sneaky() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
-      "  INSERT INTO effects VALUES (1); PERFORM pg_sleep(1); RETURN 1; END $$");
+      "  INSERT INTO effects VALUES (1); PERFORM pg_sleep(1); RETURN 1; END $$;"
+      "CREATE VIEW innocent AS SELECT sneaky()");
   const Gateway gateway(postgres_.Url(), {"--call_timeout=3s"});
   const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway.address(), grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;

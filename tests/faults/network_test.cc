@@ -152,5 +152,30 @@ TEST_F(NetworkTest, ADelayCostsOneRoundTrip) {
   EXPECT_GE(absl::Nanoseconds(result->info().database_time().nanos()), absl::Milliseconds(100));
 }
 
+// A pulled cable between a caller and the gateway: nobody says that the caller is gone.
+TEST_F(NetworkTest, AClientThatIsGoneWithoutAWordHoldsNoConnection) {
+  const Gateway gateway(postgres_->Url(), {"--client_silence_max=600ms"});
+  FaultProxy cable(gateway.address().substr(std::string("unix:").size()));
+  auto call = std::async(std::launch::async, [&cable] {
+    client::CallOptions options;
+    options.timeout = absl::Seconds(60);
+    const client::Database db = *client::Database::Open("unix:" + cable.socket_path());
+    return db.Execute(client::Statement("SELECT pg_sleep(60) AS silent_mark"), options);
+  });
+  const auto running = [this] {
+    return Direct().Value(
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE "
+        "'%silent_mark%'");
+  };
+  ASSERT_TRUE(Eventually([&] { return running() == "1"; }));
+  cable.Hold(Way::kToServer);
+  cable.Hold(Way::kToClient);
+  EXPECT_TRUE(Eventually([&] { return running() == "0"; }));
+  cable.CutAll();
+  cable.Release(Way::kToServer);
+  cable.Release(Way::kToClient);
+  EXPECT_FALSE(call.get().ok());
+}
+
 }  // namespace
 }  // namespace sluice

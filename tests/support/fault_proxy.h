@@ -20,14 +20,15 @@ class FaultProxy {
  public:
   enum class Way { kToServer, kToClient };
 
-  // In front of the unix socket at `server_path`: "<directory>/.s.PGSQL.5432".
+  // In front of the unix socket at `server_path`.
   explicit FaultProxy(const std::string& server_path);
   ~FaultProxy();
   FaultProxy(const FaultProxy&) = delete;
   FaultProxy& operator=(const FaultProxy&) = delete;
 
   std::string Url() const;
-  const std::string& directory() const { return directory_.path(); }
+  // Of its own unix socket.
+  std::string socket_path() const { return directory_.File(".s.PGSQL.5432"); }
 
   // From now on each byte arrives this much later. A round trip takes twice as long.
   void Delay(absl::Duration each_way);

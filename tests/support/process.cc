@@ -66,7 +66,7 @@ Process::~Process() {
   Wait();
 }
 
-void Process::Signal(int signal) {
+void Process::Signal(int signal) const {
   if (!ended_) kill(pid_, signal);
 }
 

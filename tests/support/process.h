@@ -38,7 +38,7 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
-  void Signal(int signal);
+  void Signal(int signal) const;
   // Waits for its end and returns its exit code, or 128 + the signal that ended it.
   int Wait();
   bool IsRunning();

@@ -130,9 +130,9 @@ class ScriptedServer::Session {
 
   // What the gateway asks a new session.
   std::string Itself() const {
-    const std::vector<wire::Column> columns(6, wire::Column{"", kText});
-    return wire::Table(columns,
-                       {{jit_off_ ? "off" : "on", jit_off_ ? "client" : "default", "2000", "15.18", "off", "f"}}) +
+    const std::vector<wire::Column> columns(8, wire::Column{"", kText});
+    return wire::Table(columns, {{jit_off_ ? "off" : "on", jit_off_ ? "client" : "default", "2000", "15.18", "off", "f",
+                                  "1", "0"}}) +
            wire::Complete("SELECT 1");
   }
 

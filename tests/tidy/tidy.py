@@ -31,7 +31,7 @@ def forbid(pattern, rule, where, but=()):
 forbid(r"\b(throw|catch)\b|#include <(pqxx|libpq)", "exceptions, libpqxx and libpq stay in server/postgres", "server/",
        but=("server/postgres/",))
 forbid(r"\bstd::thread\b", "threads have owners (ARCHITECTURE.md)", "server/",
-       but=("server/admission/line", "server/postgres/pool", "server/postgres/canceller", "server/readiness"))
+       but=("server/admission/line", "server/postgres/pool", "server/postgres/canceller", "server/readiness", "server/observe/log"))
 forbid(r"std::(cerr|cout)|\b(f|v)?printf\(|fputs\(", "only server/observe writes logs, and main what is asked of it", "server/",
        but=("server/observe/", "server/main.cc"))
 forbid(r"\b(SleepFor|usleep|sleep_for|sleep)\(", "tests wait for what they wait for (Eventually), never for time", "tests/",

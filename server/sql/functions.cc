@@ -1,0 +1,111 @@
+#include "server/sql/functions.h"
+
+#include "absl/container/flat_hash_set.h"
+
+namespace sluice::sql {
+namespace {
+
+using Set = absl::flat_hash_set<absl::string_view>;
+
+// clang-format off
+const Set& Reads() {
+  static const auto& set = *new Set{
+      // Constructs, and types with a length or precision.
+      "cast", "coalesce", "collation", "extract", "greatest", "grouping", "least", "normalize", "nullif", "overlay",
+      "position", "row", "substring", "treat", "trim", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlparse",
+      "xmlpi", "xmlroot", "xmlserialize", "xmltable", "current_time", "current_timestamp", "localtime",
+      "localtimestamp", "bernoulli", "system", "bit", "bpchar", "char", "character", "dec", "decimal", "float",
+      "interval", "nchar", "numeric", "time", "timestamp", "timestamptz", "timetz", "varbit", "varchar", "varying",
+      // Aggregates and window functions.
+      "any_value", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "corr", "count",
+      "covar_pop", "covar_samp", "cume_dist", "dense_rank", "every", "first_value", "json_agg", "json_object_agg",
+      "jsonb_agg", "jsonb_object_agg", "lag", "last_value", "lead", "max", "min", "mode", "nth_value", "ntile",
+      "percent_rank", "percentile_cont", "percentile_disc", "range_agg", "range_intersect_agg", "rank", "regr_avgx",
+      "regr_avgy", "regr_count", "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy",
+      "row_number", "stddev", "stddev_pop", "stddev_samp", "string_agg", "sum", "var_pop", "var_samp", "variance",
+      "xmlagg",
+      // Numbers.
+      "abs", "acos", "asin", "atan", "atan2", "cbrt", "ceil", "ceiling", "cos", "cot", "degrees", "div", "exp",
+      "factorial", "floor", "gcd", "lcm", "ln", "log", "log10", "min_scale", "mod", "pi", "power", "radians", "random",
+      "round", "scale", "sign", "sin", "sqrt", "tan", "trim_scale", "trunc", "width_bucket",
+      // Texts and bytes.
+      "ascii", "bit_count", "bit_length", "btrim", "char_length", "character_length", "chr", "concat", "concat_ws",
+      "convert", "convert_from", "convert_to", "crc32", "decode", "encode", "format", "get_bit", "get_byte", "initcap",
+      "left", "length", "lower", "lpad", "ltrim", "md5", "octet_length", "parse_ident", "quote_ident", "quote_literal",
+      "quote_nullable", "regexp_count", "regexp_instr", "regexp_like", "regexp_match", "regexp_matches",
+      "regexp_replace", "regexp_split_to_array", "regexp_split_to_table", "regexp_substr", "repeat", "replace",
+      "reverse", "right", "rpad", "rtrim", "set_bit", "set_byte", "sha224", "sha256", "sha384", "sha512",
+      "split_part", "starts_with", "strpos", "substr", "string_to_array", "string_to_table", "to_ascii", "to_hex",
+      "translate", "unistr", "upper",
+      // Dates and times.
+      "age", "clock_timestamp", "date", "date_bin", "date_part", "date_trunc", "isfinite", "justify_days",
+      "justify_hours", "justify_interval", "make_date", "make_interval", "make_time", "make_timestamp",
+      "make_timestamptz", "now", "pg_sleep", "pg_sleep_for", "pg_sleep_until", "statement_timestamp", "timeofday",
+      "timezone", "to_char", "to_date", "to_number", "to_timestamp", "transaction_timestamp",
+      // JSON.
+      "array_to_json", "json_array_elements", "json_array_elements_text", "json_array_length", "json_build_array",
+      "json_build_object", "json_each", "json_each_text", "json_extract_path", "json_extract_path_text", "json_object",
+      "json_object_keys", "json_populate_record", "json_populate_recordset", "json_strip_nulls", "json_to_record",
+      "json_to_recordset", "json_typeof", "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_array_length",
+      "jsonb_build_array", "jsonb_build_object", "jsonb_each", "jsonb_each_text", "jsonb_extract_path",
+      "jsonb_extract_path_text", "jsonb_insert", "jsonb_object", "jsonb_object_keys", "jsonb_path_exists",
+      "jsonb_path_match", "jsonb_path_query", "jsonb_path_query_array", "jsonb_path_query_first",
+      "jsonb_populate_record", "jsonb_populate_recordset", "jsonb_pretty", "jsonb_set", "jsonb_set_lax",
+      "jsonb_strip_nulls", "jsonb_to_record", "jsonb_to_recordset", "jsonb_typeof", "row_to_json", "to_json",
+      "to_jsonb",
+      // Arrays, ranges, sets, enums, uuids.
+      "array_append", "array_cat", "array_dims", "array_fill", "array_length", "array_lower", "array_ndims",
+      "array_position", "array_positions", "array_prepend", "array_remove", "array_replace", "array_sample",
+      "array_shuffle", "array_to_string", "array_upper", "cardinality", "datemultirange", "daterange", "enum_first",
+      "enum_last", "enum_range", "gen_random_uuid", "generate_series", "generate_subscripts", "int4multirange",
+      "int4range", "int8multirange", "int8range", "isempty", "lower_inc", "lower_inf", "multirange", "num_nonnulls",
+      "num_nulls", "nummultirange", "numrange", "range_merge", "trim_array", "tsmultirange", "tsrange",
+      "tstzmultirange", "tstzrange", "unnest", "upper_inc", "upper_inf",
+      // Text search.
+      "phraseto_tsquery", "plainto_tsquery", "querytree", "setweight", "strip", "to_tsquery", "to_tsvector",
+      "ts_headline", "ts_rank", "ts_rank_cd", "ts_rewrite", "tsvector_to_array", "websearch_to_tsquery",
+      // Networks and geometry.
+      "abbrev", "area", "box", "broadcast", "center", "circle", "diameter", "family", "height", "host", "hostmask",
+      "inet_merge", "inet_same_family", "isclosed", "isopen", "line", "lseg", "masklen", "netmask", "network",
+      "npoints", "path", "pclose", "point", "polygon", "popen", "radius", "set_masklen", "slope", "width",
+      // The server, the session and the catalog.
+      "col_description", "current_database", "current_query", "current_schema", "current_schemas", "current_setting",
+      "format_type", "has_any_column_privilege", "has_column_privilege", "has_database_privilege",
+      "has_function_privilege", "has_schema_privilege", "has_sequence_privilege", "has_table_privilege",
+      "has_type_privilege", "inet_client_addr", "inet_server_addr", "obj_description", "pg_backend_pid",
+      "pg_column_size", "pg_database_size", "pg_describe_object", "pg_encoding_to_char", "pg_get_constraintdef",
+      "pg_get_expr", "pg_get_function_arguments", "pg_get_functiondef", "pg_get_indexdef", "pg_get_userbyid",
+      "pg_get_viewdef", "pg_has_role", "pg_indexes_size", "pg_is_in_recovery", "pg_last_wal_receive_lsn",
+      "pg_last_wal_replay_lsn", "pg_last_xact_replay_timestamp", "pg_postmaster_start_time", "pg_relation_size",
+      "pg_size_bytes", "pg_size_pretty", "pg_table_is_visible", "pg_table_size", "pg_total_relation_size",
+      "pg_type_is_visible", "pg_typeof", "shobj_description", "to_regclass", "to_regproc", "to_regtype", "version"};
+  return set;
+}
+
+const Set& WordsBeforeParentheses() {
+  static const auto& set = *new Set{
+      "all", "and", "any", "array", "as", "asc", "between", "by", "case", "collate", "conflict", "cross", "cube",
+      "desc", "distinct", "else", "end", "escape", "except", "exists", "explain", "filter", "first", "following", "for",
+      "from", "full", "group", "having", "ilike", "in", "inner", "intersect", "into", "is", "join", "lateral", "like",
+      "limit", "materialized", "natural", "not", "nulls", "offset", "on", "only", "or", "order", "outer", "over",
+      "partition", "range", "recursive", "returning", "rollup", "rows", "select", "set", "sets", "similar", "some",
+      "table", "tablesample", "then", "to", "union", "using", "values", "when", "where", "window", "with"};
+  return set;
+}
+
+const Set& SessionFunctions() {
+  static const auto& set = *new Set{
+      "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
+      "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all", "dblink_connect",
+      "dblink_connect_u", "setseed", "pg_replication_origin_session_setup"};
+  return set;
+}
+// clang-format on
+
+}  // namespace
+
+bool OnlyReads(absl::string_view function) { return Reads().contains(function); }
+bool IsNoCall(absl::string_view word) { return WordsBeforeParentheses().contains(word); }
+bool ChangesSession(absl::string_view function) { return SessionFunctions().contains(function); }
+
+}  // namespace sluice::sql
