@@ -49,6 +49,25 @@ TEST_F(ExecuteTest, EveryKindOfParameterComesBackAsItWent) {
   EXPECT_EQ(*row.Get<std::vector<std::string>>(10), (std::vector<std::string>{"a,b", "\"", "NULL"}));
 }
 
+TEST_F(ExecuteTest, DatesIntervalsAndNullsInArraysAreCppsOwn) {
+  const absl::StatusOr<client::Result> result =
+      db().Execute("SELECT $1, $2, $3, $4, $5, $6, $7", absl::CivilDay(2026, 8, 22), absl::CivilDay(-43, 3, 15),
+                   absl::Minutes(-90) + absl::Milliseconds(1), uint64_t{1} << 63, absl::InfiniteFuture(),
+                   std::vector<std::optional<int32_t>>{1, std::nullopt}, std::vector<client::Uuid>());
+  ASSERT_TRUE(result.ok()) << result.status();
+  const client::Row row = (*result)[0];
+  EXPECT_EQ(*row.Get<absl::CivilDay>(0), absl::CivilDay(2026, 8, 22));
+  EXPECT_EQ(*row.Get<absl::CivilDay>(1), absl::CivilDay(-43, 3, 15));
+  EXPECT_EQ(*row.Get<absl::Duration>(2), absl::Minutes(-90) + absl::Milliseconds(1));
+  EXPECT_EQ(*row.Get<std::string>(3), "9223372036854775808");
+  EXPECT_EQ(*row.Get<absl::Time>(4), absl::InfiniteFuture());
+  EXPECT_EQ(*row.Get<std::vector<std::optional<int32_t>>>(5), (std::vector<std::optional<int32_t>>{1, std::nullopt}));
+  EXPECT_FALSE(row.Get<std::vector<int32_t>>(5).ok());
+  EXPECT_EQ(result->proto().columns(6).type_name(), "uuid[]");
+  EXPECT_EQ(db().Execute("SELECT '1 mon'::interval")->Scalar<absl::Duration>().status().code(),
+            absl::StatusCode::kOutOfRange);
+}
+
 TEST_F(ExecuteTest, AWriteTellsHowManyRowsItChanged) {
   ASSERT_TRUE(db().Execute("CREATE TABLE written (id int PRIMARY KEY, n int)").ok());
   EXPECT_EQ(db().Execute("INSERT INTO written SELECT i, 0 FROM generate_series(1, $1) i", 5)->affected_rows(), 5);
