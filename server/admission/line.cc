@@ -29,11 +29,15 @@ Line::~Line() {
 }
 
 absl::Status Line::Join(WaiterPtr waiter) {
-  MutexLock lock(&mu_);
-  if (closed_) return errors::Draining();
-  if (!bar_.ok()) return bar_;
-  if (absl::Status full = WhyFull(*waiter); !full.ok()) return full;
-  Insert(std::move(waiter), /*at_head=*/false);
+  Wakes wakes;
+  {
+    MutexLock lock(&mu_);
+    if (closed_) return errors::Draining();
+    if (!bar_.ok()) return bar_;
+    if (absl::Status full = WhyFull(*waiter); !full.ok()) return full;
+    wakes = Insert(std::move(waiter), /*at_head=*/false);
+  }
+  Wake(wakes);
   return absl::OkStatus();
 }
 
@@ -59,15 +63,17 @@ absl::Status Line::WhyFull(const Waiter& waiter) const {
 
 void Line::Rejoin(WaiterPtr waiter) {
   absl::Status refusal;
+  Wakes wakes;
   {
     MutexLock lock(&mu_);
     refusal = closed_ ? errors::Draining() : bar_;
-    if (refusal.ok()) return Insert(std::move(waiter), /*at_head=*/true);
+    if (refusal.ok()) wakes = Insert(std::move(waiter), /*at_head=*/true);
   }
-  waiter->Refuse(refusal);
+  if (!refusal.ok()) return waiter->Refuse(refusal);
+  Wake(wakes);
 }
 
-void Line::Insert(WaiterPtr waiter, bool at_head) {
+Line::Wakes Line::Insert(WaiterPtr waiter, bool at_head) {
   const Waiter* key = waiter.get();
   deadlines_.emplace(key->deadline(), key);
   bytes_ += key->bytes();
@@ -75,9 +81,18 @@ void Line::Insert(WaiterPtr waiter, bool at_head) {
   queue.bytes += key->bytes();
   std::list<WaiterPtr>& waiters = queue.waiters;
   places_[key] = {waiters.insert(at_head ? waiters.begin() : waiters.end(), std::move(waiter)), absl::Now()};
-  if (key->deadline() < overdue_sleeps_until_) deadline_.NotifyOne();
-  if (takers_ > 0) arrival_.NotifyOne();
-  if (places_.size() > takers_) demand_.NotifyOne();
+  Wakes wakes;
+  wakes.overdue = key->deadline() < overdue_sleeps_until_;
+  wakes.taker = takers_ > 0;
+  wakes.opener = places_.size() > takers_;
+  return wakes;
+}
+
+// After the lock is released: whoever is woken under it goes to sleep again at once.
+void Line::Wake(const Wakes& wakes) {
+  if (wakes.taker) arrival_.NotifyOne();
+  if (wakes.opener) demand_.NotifyOne();
+  if (wakes.overdue) deadline_.NotifyOne();
 }
 
 bool Line::Leave(const Waiter* waiter) {

@@ -110,7 +110,13 @@ class Line {
   using Deadlines = std::set<std::pair<absl::Time, const Waiter*>>;
 
   absl::Status WhyFull(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Insert(WaiterPtr waiter, bool at_head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Who has something to do now.
+  struct Wakes {
+    bool taker = false, opener = false, overdue = false;
+  };
+
+  Wakes Insert(WaiterPtr waiter, bool at_head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Wake(const Wakes& wakes);
   WaiterPtr TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   WaiterPtr Extract(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseOverdue();

@@ -2,6 +2,7 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
@@ -59,6 +60,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, gr
   // error, and what is far above is not even read.
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.request_bytes_max * 2));
   builder.SetMaxSendMessageSize(-1);
+  // What is on its way in, of all callers together: gRPC gathers a message whole before it looks
+  // at its size, and takes the caller's word for how large it will be. Past this, connections
+  // that hold the most are cut off.
+  grpc::ResourceQuota quota("requests");
+  quota.Resize(options.requests_bytes_max);
+  builder.SetResourceQuota(quota);
   // A client that is gone without a word (a pulled cable) is noticed, and its calls cancelled;
   // clients may ask the same of us, also between their calls.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,

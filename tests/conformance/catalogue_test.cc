@@ -151,7 +151,7 @@ TEST(PgDogTest, TakesTheJitSettingAtTheLoginInstead) {
     ASSERT_TRUE(result.ok()) << result.status();
   }
   EXPECT_EQ(pgdog.last_message(), "INSERT INTO effects");
-  EXPECT_TRUE(absl::StrContains(gateway.log(), "\"jit\":\"startup\"")) << gateway.log();
+  EXPECT_TRUE(gateway.Logs("\"jit\":\"startup\"")) << gateway.log();
   // What needs a SET of its own can not be had there, and says so rather than doing without.
   client::CallOptions options;
   options.read_only = true;

@@ -237,7 +237,7 @@ TEST_F(WeatherTest, APoolerThatIsFullIsLivedWith) {
     const absl::StatusOr<client::Result> result = call.get();
     EXPECT_TRUE(result.ok()) << result.status();
   }
-  EXPECT_TRUE(absl::StrContains(gateway.log(), "no more connections allowed")) << gateway.log();
+  EXPECT_TRUE(gateway.Logs("no more connections allowed")) << gateway.log();
   // A connection more that can not be had is no reason to leave the load balancer.
   EXPECT_TRUE(db.CheckHealth().ok());
   EXPECT_FALSE(absl::StrContains(gateway.log(), "health_changed\",\"ready\":false")) << gateway.log();
@@ -273,7 +273,7 @@ TEST_F(WeatherTest, DrainServesWhoWaitsAndRefusesNewcomers) {
     EXPECT_TRUE(result.ok()) << result.status();
   }
   EXPECT_EQ(gateway.process().Wait(), 0);
-  EXPECT_TRUE(absl::StrContains(gateway.log(), "gateway_stopped"));
+  EXPECT_TRUE(gateway.Logs("gateway_stopped"));
   EXPECT_EQ(direct.Value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice'"), "0");
 }
 

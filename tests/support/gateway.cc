@@ -38,6 +38,10 @@ bool Gateway::AwaitReady() const {
   return Eventually([&client] { return client.CheckHealth().ok(); });
 }
 
+bool Gateway::Logs(const std::string& text) const {
+  return Eventually([&] { return absl::StrContains(log(), text); });
+}
+
 client::Database Gateway::Client() const { return *client::Database::Open(address_); }
 
 int Gateway::Drain() {

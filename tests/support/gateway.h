@@ -24,6 +24,8 @@ class Gateway {
   const std::string& address() const { return address_; }
   client::Database Client() const;
   std::string log() const { return ReadFile(directory_.File("sluiced.log")); }
+  // Waits for a text in the log, which a thread of its own writes.
+  bool Logs(const std::string& text) const;
   Process& process() { return *process_; }
   // With SIGTERM; returns its exit code.
   int Drain();

@@ -1,0 +1,22 @@
+// Load on a gateway that runs already, for a look at it with a profiler:
+//   bazel run --config=bench //tests/benchmark:drive -- unix:/tmp/sluice 64 10 "$(pidof sluiced)"
+// callers, seconds, and the process whose CPU counts.
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "tests/benchmark/load.h"
+
+int main(int argc, char** argv) {
+  if (argc != 5) {
+    std::fprintf(stderr, "drive <target> <callers> <seconds> <pid>\n");
+    return 2;
+  }
+  const sluice::benchmark::Measurement measured = sluice::benchmark::MeasureGateway(
+      argv[1], std::atoi(argv[2]), absl::Seconds(std::atoi(argv[3])), std::atoi(argv[4]));
+  std::printf("%.0f calls/s, p50 %.0f us, p99 %.0f us, %.1f us of CPU a call, %lld failures\n",
+              measured.calls_per_second(), absl::ToDoubleMicroseconds(measured.p50),
+              absl::ToDoubleMicroseconds(measured.p99), absl::ToDoubleMicroseconds(measured.server_cpu_per_call),
+              static_cast<long long>(measured.failures));
+  return measured.failures == 0 ? 0 : 1;
+}
