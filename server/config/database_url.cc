@@ -17,41 +17,21 @@ namespace {
 
 // Options of libpq that are passed on.
 const absl::flat_hash_set<absl::string_view>& LibpqOptions() {
-  static const auto& options = *new absl::flat_hash_set<absl::string_view>{"host",
-                                                                           "hostaddr",
-                                                                           "port",
-                                                                           "user",
-                                                                           "password",
-                                                                           "passfile",
-                                                                           "dbname",
-                                                                           "connect_timeout",
-                                                                           "application_name",
-                                                                           "sslmode",
-                                                                           "sslrootcert",
-                                                                           "sslcert",
-                                                                           "sslkey",
-                                                                           "sslcrl",
-                                                                           "sslcrldir",
-                                                                           "sslsni",
-                                                                           "sslpassword",
-                                                                           "ssl_min_protocol_version",
-                                                                           "ssl_max_protocol_version",
-                                                                           "channel_binding",
-                                                                           "target_session_attrs",
-                                                                           "keepalives",
-                                                                           "keepalives_idle",
-                                                                           "keepalives_interval",
-                                                                           "keepalives_count",
-                                                                           "tcp_user_timeout",
-                                                                           "krbsrvname",
-                                                                           "gssencmode"};
+  // clang-format off
+  static const auto& options = *new absl::flat_hash_set<absl::string_view>{
+      "host", "hostaddr", "port", "user", "password", "passfile", "dbname", "application_name", "sslmode", "sslrootcert",
+      "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslsni", "sslpassword", "ssl_min_protocol_version",
+      "ssl_max_protocol_version", "channel_binding", "target_session_attrs", "keepalives", "keepalives_idle",
+      "keepalives_interval", "keepalives_count", "tcp_user_timeout", "krbsrvname", "gssencmode"};
+  // clang-format on
   return options;
 }
 
 const absl::flat_hash_map<absl::string_view, absl::string_view>& IgnoredOptions() {
-  constexpr char kNoStatements[] = "there are no prepared statements here";
-  constexpr char kOwnPool[] = "the gateway has its own: pool_size, call_timeout";
+  static constexpr char kNoStatements[] = "there are no prepared statements here";
+  static constexpr char kOwnPool[] = "the gateway has its own: pool_size, call_timeout";
   static const auto& options = *new absl::flat_hash_map<absl::string_view, absl::string_view>{
+      {"connect_timeout", "the gateway has a setting of this name"},
       {"prepared_statement_cache_size", kNoStatements},
       {"statement_cache_size", kNoStatements},
       {"prepared_statement_name_func", kNoStatements},
@@ -172,10 +152,9 @@ absl::StatusOr<DatabaseUrl> ParseDatabaseUrl(absl::string_view text) {
   }
   absl::string_view rest = text.substr(scheme_end + 3);
   DatabaseUrl url;
-  // The last @ before the path: an unencoded one in a password is a common slip.
-  const size_t path = rest.find_first_of("/?", rest.substr(0, rest.find('?')).rfind('@') == absl::string_view::npos
-                                                   ? 0
-                                                   : rest.substr(0, rest.find('?')).rfind('@'));
+  // The last @ before the options ends the login: an unencoded one in a password is a common slip.
+  const size_t login_end = rest.substr(0, rest.find('?')).rfind('@');
+  const size_t path = rest.find_first_of("/?", login_end == absl::string_view::npos ? 0 : login_end);
   const absl::string_view authority = rest.substr(0, path);
   const size_t at = authority.rfind('@');
   if (at != absl::string_view::npos) {
