@@ -19,6 +19,8 @@ admission::Line::Options LineOptions(const config::Config& config) {
   const bool callers_are_known = !config.callers_file.empty();
   options.length_per_caller_max = callers_are_known ? (config.line_length_max + 1) / 2 : config.line_length_max;
   if (!callers_are_known) options.bytes_per_caller_max = options.bytes_max;
+  options.company_max = config.flight_statements_max;
+  options.company_bytes_max = config.flight_bytes_max;
   return options;
 }
 

@@ -149,6 +149,7 @@ absl::StatusOr<Result> Database::Execute(const Statement& statement, const CallO
   v1::ExecuteRequest request;
   *request.mutable_statement() = statement.proto();
   request.mutable_options()->set_read_only(options.read_only);
+  request.mutable_options()->set_alone(options.alone);
   *request.mutable_options()->mutable_result() = options.result;
   *request.mutable_transaction() = options.transaction;
   v1::ExecuteResponse response;

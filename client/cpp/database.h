@@ -55,6 +55,8 @@ struct CallOptions {
   absl::Duration timeout = absl::Seconds(30);
   // READ ONLY; such a call is tried again also when its answer was lost.
   bool read_only = false;
+  // Never in one flight with others that wait (sluice.v1.CallOptions.alone).
+  bool alone = false;
   v1::TransactionOptions transaction;
   v1::ResultOptions result;
 };

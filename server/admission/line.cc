@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
@@ -61,16 +62,20 @@ absl::Status Line::WhyFull(const Waiter& waiter) const {
                                    kRetryAfter);
 }
 
-void Line::Rejoin(WaiterPtr waiter) {
+void Line::Rejoin(std::vector<WaiterPtr> waiters) {
   absl::Status refusal;
-  Wakes wakes;
+  std::vector<Wakes> wakes;
   {
     MutexLock lock(&mu_);
     refusal = closed_ ? errors::Draining() : bar_;
-    if (refusal.ok()) wakes = Insert(std::move(waiter), /*at_head=*/true);
+    // The last one first, so that the first one is at the head.
+    for (auto waiter = waiters.rbegin(); refusal.ok() && waiter != waiters.rend(); ++waiter) {
+      wakes.push_back(Insert(*waiter, /*at_head=*/true));
+    }
   }
-  if (!refusal.ok()) return waiter->Refuse(refusal);
-  Wake(wakes);
+  for (const Wakes& wake : wakes) Wake(wake);
+  if (refusal.ok()) return;
+  for (const WaiterPtr& waiter : waiters) waiter->Refuse(refusal);
 }
 
 Line::Wakes Line::Insert(WaiterPtr waiter, bool at_head) {
@@ -115,12 +120,43 @@ WaiterPtr Line::Extract(const Waiter* waiter) {
   return found;
 }
 
-WaiterPtr Line::Next(absl::Time until) {
+std::vector<WaiterPtr> Line::Next(absl::Time until) {
   MutexLock lock(&mu_);
   ++takers_;
   while (queues_.empty() && !closed_ && absl::Now() < until) arrival_.WaitUntil(&mu_, until);
   --takers_;
-  return TakeNext();
+  return TakeCompany();
+}
+
+// The next one, and whoever of its caller may be served with it.
+std::vector<WaiterPtr> Line::TakeCompany() {
+  std::vector<WaiterPtr> taken;
+  if (queues_.empty()) return taken;
+  taken.push_back(TakeNext());
+  const Company first = taken[0]->company();
+  const auto queue = queues_.find(taken[0]->caller());
+  if (first.key == 0 || options_.company_max <= 1 || queue == queues_.end()) return taken;
+
+  // Of a caller with many calls that may not fly together, only so many are looked at, so that
+  // the cost of taking one does not grow with the Line.
+  constexpr int kLooksMax = 256;
+  absl::flat_hash_set<uint64_t> contents = {first.content};
+  size_t bytes = taken[0]->bytes();
+  std::vector<const Waiter*> company;
+  int looks = 0;
+  for (const WaiterPtr& waiter : queue->second.waiters) {
+    if (++looks > kLooksMax) break;
+    const Company other = waiter->company();
+    if (other.key != first.key) continue;
+    if (!contents.contains(other.content)) {
+      if (contents.size() >= options_.company_max || bytes + waiter->bytes() > options_.company_bytes_max) break;
+      contents.insert(other.content);
+      bytes += waiter->bytes();
+    }
+    company.push_back(waiter.get());
+  }
+  for (const Waiter* waiter : company) taken.push_back(Extract(waiter));
+  return taken;
 }
 
 WaiterPtr Line::TakeNext() {

@@ -2,6 +2,7 @@
 #define SLUICE_SERVER_ADMISSION_LINE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -21,6 +23,14 @@ class Connection;
 }
 
 namespace sluice::admission {
+
+// What the Line knows of who may be served together.
+struct Company {
+  // Calls of one caller with the same key fly together; 0 flies alone.
+  uint64_t key = 0;
+  // Those with the same content, too, ask for the same and get one answer.
+  uint64_t content = 0;
+};
 
 // A call that can wait in the Line. It is served once, or refused once.
 class Waiter {
@@ -37,6 +47,16 @@ class Waiter {
   // On the thread of a connection that came free. Returns whether the call is done; if
   // not, it goes back to the head of the Line (nothing has run, or what ran may run again).
   virtual bool Serve(postgres::Connection& connection) = 0;
+
+  // With whom it may be served together. Asked for by the Line under its lock: answered at once.
+  virtual Company company() const { return Company(); }
+  // The same for a whole company, of which this is the first. Returns those that are not done.
+  virtual std::vector<std::shared_ptr<Waiter>> ServeTogether(std::vector<std::shared_ptr<Waiter>> company,
+                                                             postgres::Connection& connection) {
+    (void)company;
+    (void)connection;
+    return {};
+  }
   // Instead of Serve. Called without locks, on any thread.
   virtual void Refuse(const absl::Status& status) = 0;
 };
@@ -59,6 +79,10 @@ class Line {
     // gateway does not know its callers, since all are one then.)
     size_t length_per_caller_max = 5000;
     size_t bytes_per_caller_max = 256 << 20;
+    // What is served together, at most: so many that ask for something different, with so many
+    // bytes. 1 switches it off.
+    size_t company_max = 32;
+    size_t company_bytes_max = 256 << 10;
   };
 
   explicit Line(const Options& options);
@@ -72,10 +96,13 @@ class Line {
   bool Leave(const Waiter* waiter);
 
   // For the connections' threads.
-  // Waits for a call until `until`; null then, and when the Line is closed and empty.
-  WaiterPtr Next(absl::Time until);
-  // Back to the head, whatever the length; refused with DRAINING if the Line has closed.
-  void Rejoin(WaiterPtr waiter);
+  // Waits for a call until `until`, and takes with it those of the same caller that may be
+  // served together with it and wait already: nobody ever waits for company. In order; empty at
+  // `until`, and when the Line is closed and empty.
+  std::vector<WaiterPtr> Next(absl::Time until);
+  // Back to the head in their order, whatever the length; refused with DRAINING if the Line has
+  // closed.
+  void Rejoin(std::vector<WaiterPtr> waiters);
   // Waits until more calls wait than threads wait in Next, so that opening a connection
   // makes sense. False when the Line is closed and empty.
   bool AwaitDemand();
@@ -118,6 +145,7 @@ class Line {
   Wakes Insert(WaiterPtr waiter, bool at_head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake(const Wakes& wakes);
   WaiterPtr TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<WaiterPtr> TakeCompany() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   WaiterPtr Extract(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseOverdue();
 

@@ -44,14 +44,21 @@ Line::Options RoomFor(size_t length, size_t per_caller) {
   return options;
 }
 
+// The one that is next; null if there is none.
+WaiterPtr Take(Line& line, absl::Time until = absl::InfinitePast()) {
+  std::vector<WaiterPtr> taken = line.Next(until);
+  EXPECT_LE(taken.size(), 1u);
+  return taken.empty() ? nullptr : taken[0];
+}
+
 TEST(LineTest, ServesOneCallerInOrder) {
   Line line(RoomFor(10, 10));
   auto first = From("a"), second = From("a");
   ASSERT_TRUE(line.Join(first).ok());
   ASSERT_TRUE(line.Join(second).ok());
-  EXPECT_EQ(line.Next(absl::InfinitePast()), first);
-  EXPECT_EQ(line.Next(absl::InfinitePast()), second);
-  EXPECT_EQ(line.Next(absl::InfinitePast()), nullptr);
+  EXPECT_EQ(Take(line), first);
+  EXPECT_EQ(Take(line), second);
+  EXPECT_EQ(Take(line), nullptr);
 }
 
 TEST(LineTest, CallersTakeTurns) {
@@ -60,7 +67,7 @@ TEST(LineTest, CallersTakeTurns) {
     ASSERT_TRUE(line.Join(From(caller)).ok());
   }
   std::vector<std::string> served;
-  while (WaiterPtr next = line.Next(absl::InfinitePast())) served.push_back(next->caller());
+  while (WaiterPtr next = Take(line)) served.push_back(next->caller());
   EXPECT_EQ(served, (std::vector<std::string>{"greedy", "modest", "other", "greedy", "greedy"}));
 }
 
@@ -81,7 +88,7 @@ TEST(LineTest, RefusesAtOnceWhatItHasNoMemoryFor) {
   ASSERT_TRUE(line.Join(From("a")).ok());
   ASSERT_TRUE(line.Join(From("a")).ok());
   EXPECT_EQ(ReasonOf(line.Join(From("a"))), "GATEWAY_OVERLOADED");
-  ASSERT_NE(line.Next(absl::InfinitePast()), nullptr);
+  ASSERT_NE(Take(line), nullptr);
   EXPECT_TRUE(line.Join(From("a")).ok());
 }
 
@@ -102,7 +109,7 @@ TEST(LineTest, NorItsMemory) {
   ASSERT_TRUE(line.Join(From("greedy")).ok());
   EXPECT_EQ(ReasonOf(line.Join(From("greedy"))), "GATEWAY_OVERLOADED");
   EXPECT_TRUE(line.Join(From("modest")).ok());
-  ASSERT_NE(line.Next(absl::InfinitePast()), nullptr);
+  ASSERT_NE(Take(line), nullptr);
   EXPECT_TRUE(line.Join(From("greedy")).ok());
 }
 
@@ -137,7 +144,7 @@ TEST(LineTest, RefusesTheOverdueAlsoAfterALaterOneHasGone) {
   Line line(RoomFor(10, 10));
   for (int round = 0; round < 3; ++round) {
     ASSERT_TRUE(line.Join(From("a", absl::Now() + absl::Hours(1))).ok());
-    ASSERT_NE(line.Next(absl::InfinitePast()), nullptr);
+    ASSERT_NE(Take(line), nullptr);
     auto overdue = From("a", absl::Now() + absl::Milliseconds(1));
     ASSERT_TRUE(line.Join(overdue).ok());
     EXPECT_EQ(overdue->Refusal().reason, "QUEUE_TIMEOUT");
@@ -151,7 +158,7 @@ TEST(LineTest, WhoLeavesIsNotServed) {
   ASSERT_TRUE(line.Join(stays).ok());
   EXPECT_TRUE(line.Leave(leaves.get()));
   EXPECT_FALSE(line.Leave(leaves.get()));
-  EXPECT_EQ(line.Next(absl::InfinitePast()), stays);
+  EXPECT_EQ(Take(line), stays);
 }
 
 TEST(LineTest, WhoRejoinsIsNextAlthoughItIsFull) {
@@ -159,10 +166,10 @@ TEST(LineTest, WhoRejoinsIsNextAlthoughItIsFull) {
   auto first = From("a"), second = From("a"), third = From("a");
   ASSERT_TRUE(line.Join(first).ok());
   ASSERT_TRUE(line.Join(second).ok());
-  WaiterPtr taken = line.Next(absl::InfinitePast());
+  std::vector<WaiterPtr> taken = line.Next(absl::InfinitePast());
   ASSERT_TRUE(line.Join(third).ok());
   line.Rejoin(std::move(taken));
-  EXPECT_EQ(line.Next(absl::InfinitePast()), first);
+  EXPECT_EQ(Take(line), first);
 }
 
 TEST(LineTest, ClosedItServesWhoWaitsAndTakesNobodyNew) {
@@ -171,14 +178,14 @@ TEST(LineTest, ClosedItServesWhoWaitsAndTakesNobodyNew) {
   ASSERT_TRUE(line.Join(waits).ok());
   line.Close();
   EXPECT_EQ(ReasonOf(line.Join(From("a"))), "DRAINING");
-  EXPECT_EQ(line.Next(absl::InfiniteFuture()), waits);
-  EXPECT_EQ(line.Next(absl::InfiniteFuture()), nullptr);
+  EXPECT_EQ(Take(line, absl::InfiniteFuture()), waits);
+  EXPECT_EQ(Take(line, absl::InfiniteFuture()), nullptr);
   EXPECT_FALSE(line.AwaitDemand());
 }
 
 TEST(LineTest, AnArrivalWakesOneWhoWaits) {
   Line line(RoomFor(10, 10));
-  auto next = std::async(std::launch::async, [&line] { return line.Next(absl::InfiniteFuture()); });
+  auto next = std::async(std::launch::async, [&line] { return Take(line, absl::InfiniteFuture()); });
   auto arrives = From("a");
   ASSERT_TRUE(line.Join(arrives).ok());
   EXPECT_EQ(next.get(), arrives);
@@ -198,6 +205,59 @@ TEST(LineTest, DestroyedItRefusesWhoIsLeft) {
     ASSERT_TRUE(line.Join(left).ok());
   }
   EXPECT_EQ(left->Refusal().reason, "DRAINING");
+}
+
+class Sociable : public TestWaiter {
+ public:
+  Sociable(const std::string& caller, uint64_t key, uint64_t content)
+      : TestWaiter(caller, absl::InfiniteFuture()), company_({key, content}) {}
+  Company company() const override { return company_; }
+
+ private:
+  const Company company_;
+};
+
+WaiterPtr Reader(const std::string& caller, uint64_t content, uint64_t key = 1) {
+  return std::make_shared<Sociable>(caller, key, content);
+}
+
+TEST(LineTest, ThoseThatMayGoTogetherDo) {
+  Line line(RoomFor(10, 10));
+  const std::vector<WaiterPtr> readers = {Reader("a", 1), Reader("a", 2), Reader("a", 3)};
+  const WaiterPtr writer = From("a"), other = Reader("b", 1), another_kind = Reader("a", 1, /*key=*/2);
+  for (const WaiterPtr& waiter : {readers[0], writer, readers[1], other, another_kind, readers[2]}) {
+    ASSERT_TRUE(line.Join(waiter).ok());
+  }
+  EXPECT_EQ(line.Next(absl::InfinitePast()), readers);
+  // Never with another caller, nor with another kind.
+  EXPECT_EQ(line.Next(absl::InfinitePast()), std::vector<WaiterPtr>{other});
+  EXPECT_EQ(line.Next(absl::InfinitePast()), std::vector<WaiterPtr>{writer});
+  EXPECT_EQ(line.Next(absl::InfinitePast()), std::vector<WaiterPtr>{another_kind});
+}
+
+TEST(LineTest, ACompanyHasItsLimitsButThoseWhoAskForTheSameAreOne) {
+  Line::Options options = RoomFor(100, 100);
+  options.company_max = 2;
+  Line line(options);
+  for (const uint64_t content : {1, 2, 1, 2, 3, 1}) ASSERT_TRUE(line.Join(Reader("a", content)).ok());
+  EXPECT_EQ(line.Next(absl::InfinitePast()).size(), 4u);
+  EXPECT_EQ(line.Next(absl::InfinitePast()).size(), 2u);
+}
+
+TEST(LineTest, ACompanyIsBoundedInBytes) {
+  Line::Options options = RoomFor(100, 100);
+  options.company_bytes_max = 250;
+  Line line(options);
+  for (const uint64_t content : {1, 2, 3}) ASSERT_TRUE(line.Join(Reader("a", content)).ok());
+  EXPECT_EQ(line.Next(absl::InfinitePast()).size(), 2u);
+}
+
+TEST(LineTest, ACompanyThatComesBackIsInItsOrder) {
+  Line line(RoomFor(10, 10));
+  const std::vector<WaiterPtr> readers = {Reader("a", 1), Reader("a", 2), Reader("a", 3)};
+  for (const WaiterPtr& reader : readers) ASSERT_TRUE(line.Join(reader).ok());
+  line.Rejoin(line.Next(absl::InfinitePast()));
+  EXPECT_EQ(line.Next(absl::InfinitePast()), readers);
 }
 
 }  // namespace

@@ -142,6 +142,8 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
   config.call_timeout = check.Duration("call_timeout", absl::Milliseconds(1), kDay);
   config.client_silence_max = check.Duration("client_silence_max", absl::Milliseconds(300), kDay);
   config.line_length_max = static_cast<int>(check.Number("line_length_max", 1, 1000000));
+  config.flight_statements_max = static_cast<int>(check.Number("flight_statements_max", 1, 1000));
+  config.flight_bytes_max = check.Number("flight_bytes_max", 1, 64 << 20);
   config.request_bytes_max = check.Number("request_bytes_max", 1024, 256 << 20);
   config.reply_bytes_max = check.Number("reply_bytes_max", 1024, 256 << 20);
   config.drain_delay = check.Duration("drain_delay", absl::ZeroDuration(), absl::Minutes(10));

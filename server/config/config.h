@@ -34,6 +34,8 @@ struct Config {
   absl::Duration call_timeout;
   absl::Duration client_silence_max;
   int line_length_max = 10000;
+  int flight_statements_max = 32;
+  int64_t flight_bytes_max = 256 << 10;
   int64_t request_bytes_max = 0;
   int64_t reply_bytes_max = 0;
   absl::Duration drain_delay;

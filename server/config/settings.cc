@@ -134,6 +134,8 @@ const std::vector<Setting>& Settings() {
       {"call_timeout", "SLUICE_CALL_TIMEOUT", "30s", "For a call without a deadline of its own."},
       {"client_silence_max", "SLUICE_CLIENT_SILENCE_MAX", "60s", "A client from which nothing came for so long is asked whether it is still there; one that does not answer within a third of it is gone, and its calls are cancelled."},
       {"line_length_max", "SLUICE_LINE_LENGTH_MAX", "10000", "Calls that may wait for a connection; past it they are refused at once. With callers_file, one caller gets half at most."},
+      {"flight_statements_max", "SLUICE_FLIGHT_STATEMENTS_MAX", "32", "Plain reads of one caller that wait for a connection fly in one message, so many at most; 1 switches it off."},
+      {"flight_bytes_max", "SLUICE_FLIGHT_BYTES_MAX", "262144", "What such reads may hold together, requests included."},
       {"request_bytes_max", "SLUICE_REQUEST_BYTES_MAX", "4194304", "Of one request."},
       {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default."},
       {"drain_delay", "SLUICE_DRAIN_DELAY", "500ms", "On SIGTERM, from NOT_SERVING until newcomers are refused, so that load balancers notice first."},

@@ -151,6 +151,7 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
 
   Reception reception(session_->handle(), &interrupt_, canceller_, limits);
   reception.Read(message.prelude_statements, report);
+  LearnRoundTrip(absl::Now() - sent_at);
   copying_ = reception.copying();
   lost_ = reception.gave_up() || PQstatus(session_->handle()) != CONNECTION_OK;
   // Even if the statement ended by a cancel: another one's (statement_timeout, an operator)
@@ -169,6 +170,11 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   LocateError(message, report->results.size(), &failure);
   answered_ = failure.is_verdict;
   return failure;
+}
+
+// Down at once, up slowly, should the way have become longer.
+void Connection::LearnRoundTrip(absl::Duration took) {
+  round_trip_ = took < round_trip_ ? took : round_trip_ + (took - round_trip_) / 256;
 }
 
 FlightFailure Connection::FailureOfSending(Sent sent, const FlightReport& report) {

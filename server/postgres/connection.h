@@ -64,6 +64,8 @@ class Connection {
   // The pooler refused how this session carries the JIT setting; a new one will not.
   bool jit_refused() const { return jit_refused_; }
   absl::Time opened_at() const { return opened_at_; }
+  // The shortest that a flight took lately: the way there and back, with next to no work.
+  absl::Duration round_trip() const { return round_trip_; }
   const ServerFacts& facts() const { return facts_; }
   // The last flight came to its end, or PostgreSQL itself judged a statement of it: proof that
   // there is a database behind this session.
@@ -79,6 +81,7 @@ class Connection {
   bool Probe(absl::Time deadline, OpenFailure* failure);
   void ComposePrelude();
   std::optional<FlightFailure> FlyInto(const Flight& flight, FlightReport* report);
+  void LearnRoundTrip(absl::Duration took);
   FlightFailure FailureOfSending(Sent sent, const FlightReport& report);
   FlightFailure FailureOfAnswer(const Reception& reception, const Message& message, bool may_commit_midway,
                                 absl::Time sent_at);
@@ -99,6 +102,7 @@ class Connection {
   bool lost_ = false;
   bool copying_ = false;
   bool answered_ = false;
+  absl::Duration round_trip_ = absl::InfiniteDuration();
   // Where the notice receiver puts what it gets; null between flights.
   std::vector<ServerError>* notices_ = nullptr;
   std::unique_ptr<Session> session_;

@@ -76,21 +76,27 @@ class Pool::Worker {
   }
 
   void ServeNext() {
-    admission::WaiterPtr call = pool_.line_->Next(absl::Now() + pool_.options_.proof_interval);
-    if (call == nullptr) {
-      LookAfterIdle();
-    } else {
-      // A call that did not come to an end goes back only after this connection is judged:
-      // its next try needs another one.
-      ++pool_.busy_;
-      const bool done = call->Serve(*connection_);
-      --pool_.busy_;
-      idle_since_ = absl::Now();
-      Judge();
-      if (done) return;
-      if (connection_ != nullptr) GiveUpSession();
-      pool_.line_->Rejoin(std::move(call));
-    }
+    std::vector<admission::WaiterPtr> calls = pool_.line_->Next(absl::Now() + pool_.options_.proof_interval);
+    if (calls.empty()) return LookAfterIdle();
+    ++pool_.busy_;
+    std::vector<admission::WaiterPtr> unfinished = Serve(std::move(calls));
+    --pool_.busy_;
+    idle_since_ = absl::Now();
+    const bool ran = connection_->answered();
+    Judge();
+    // Calls that did not come to an end go back only after this connection is judged: their
+    // next try needs another one, unless it did answer, and only not for them.
+    if (unfinished.empty()) return;
+    if (connection_ != nullptr && !ran) GiveUpSession();
+    pool_.line_->Rejoin(std::move(unfinished));
+  }
+
+  // Those that are not done.
+  std::vector<admission::WaiterPtr> Serve(std::vector<admission::WaiterPtr> calls) {
+    admission::Waiter& first = *calls[0];
+    if (calls.size() > 1) return first.ServeTogether(std::move(calls), *connection_);
+    if (first.Serve(*connection_)) calls.clear();
+    return calls;
   }
 
   // A pooler that has no server for us may say so and keep the session (PgCat): without a new

@@ -18,11 +18,12 @@ TurnEnd Execute(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteRes
   if (!report.ok()) return {report.status()};
   if (report->failure.has_value()) return EndOfFailure(plan, leg, *report->failure, turn);
 
+  if (plan.may_fly_together) plan.statements[0].cost->Record(turn->server_time());
   v1::ResultSet* result = response->mutable_result();
   const absl::Status encoded = EncodeResult(plan, report->results[0], types, turn, result);
   if (!encoded.ok()) return {encoded};
   AddNotices(*report, result);
-  *response->mutable_info() = turn->Info();
+  *response->mutable_info() = InfoOf(turn->cost());
   return {ReplyRoom(plan, 0).Take(response->ByteSizeLong(), result->rows().row_count())};
 }
 
@@ -40,7 +41,7 @@ TurnEnd ExecuteAtomic(const Plan& plan, TypeCatalog* types, Turn* turn, v1::Exec
   }
   // Notices come between the results, but libpq does not tell behind which.
   AddNotices(*report, response->mutable_results(response->results_size() - 1)->mutable_result());
-  *response->mutable_info() = turn->Info();
+  *response->mutable_info() = InfoOf(turn->cost());
   return {ReplyRoom(plan, 0).Take(response->ByteSizeLong(), rows)};
 }
 
@@ -79,7 +80,7 @@ TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1:
     turn->cost().flies_again_as_read = false;
     turn->cost().reruns = 0;
   }
-  *response->mutable_info() = turn->Info();
+  *response->mutable_info() = InfoOf(turn->cost());
   return {absl::OkStatus()};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/error.h"
 #include "server/base/errors.h"
@@ -50,7 +51,7 @@ absl::Status AddStatement(const v1::Statement& statement, bool shares_transactio
   if (!bound.facts.may_share_transaction && in_transaction) {
     return errors::NotInTransaction(bound.facts.keyword);
   }
-  plan->statements.push_back({std::move(bound), &statement.sql()});
+  plan->statements.push_back({std::move(bound), &statement.sql(), nullptr});
   return absl::OkStatus();
 }
 
@@ -62,9 +63,20 @@ size_t Plan::bytes() const {
   return sum;
 }
 
-absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits) {
+absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
+                                 CostBook* costs) {
   ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
   RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, &plan));
+  PlannedStatement& statement = plan.statements[0];
+  const sql::Statement& facts = statement.bound.facts;
+  // What another setting of standard_conforming_strings would read differently is refused by
+  // itself, where it is one.
+  plan.may_fly_together = facts.looks_read_only && facts.may_share_transaction && !facts.depends_on_string_setting &&
+                          plan.isolation == postgres::Isolation::kDefault && !plan.deferrable &&
+                          !request.options().alone();
+  if (!plan.may_fly_together) return plan;
+  statement.cost = costs->Of(*statement.caller_text);
+  plan.content = absl::HashOf(statement.bound.text, plan.rows_max, plan.reply_bytes_max, plan.timestamps_as_text);
   return plan;
 }
 

@@ -1,6 +1,8 @@
 #ifndef SLUICE_SERVER_QUERY_PLAN_H_
 #define SLUICE_SERVER_QUERY_PLAN_H_
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,6 +10,7 @@
 #include "server/auth/caller.h"
 #include "server/codec/bind.h"
 #include "server/postgres/flight.h"
+#include "server/query/cost_book.h"
 #include "sluice/v1/database.pb.h"
 
 namespace sluice::query {
@@ -25,6 +28,8 @@ struct Limits {
 struct PlannedStatement {
   codec::BoundStatement bound;
   const std::string* caller_text = nullptr;  // in the request, which outlives the plan
+  // Of Execute's: what is known of this text.
+  std::shared_ptr<StatementCost> cost;
 };
 
 // What a request asks for, checked and bound as far as it can be without a connection.
@@ -39,6 +44,10 @@ struct Plan {
   int64_t reply_bytes_max = 0;
   int64_t answer_bytes_max = 0;
   bool timestamps_as_text = false;
+  // A plain read in a transaction like any other: it may fly together with others of its
+  // caller, once it is known to be quick. `content` tells what it asks for.
+  bool may_fly_together = false;
+  uint64_t content = 0;
 
   // Of the bound texts.
   size_t bytes() const;
@@ -47,7 +56,8 @@ struct Plan {
 // The request must outlive the plan. Errors: those of codec::Bind with the statement's
 // index in a batch, INVALID_FIELD, REQUEST_TOO_LARGE, STATEMENT_NOT_ALLOWED,
 // ACTIVE_SQL_TRANSACTION.
-absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits);
+absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
+                                 CostBook* costs);
 absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller,
                                const Limits& limits);
 

@@ -25,11 +25,15 @@ postgres::FlightReport Turn::Fly(postgres::Flight flight) {
     report.failure->cut_short = postgres::CutShort::kByCaller;
     return report;
   }
+  const int statements = static_cast<int>(flight.statements.size());
   const absl::Time begin = absl::Now();
   postgres::FlightReport report = connection_.Fly(flight);
   token_.Leave();
-  cost_.database_time += absl::Now() - begin;
+  const absl::Duration took = absl::Now() - begin;
+  cost_.database_time += took;
+  server_time_ = took - connection_.round_trip();
   cost_.round_trips += report.round_trips;
+  cost_.flight_statements = statements;
   return report;
 }
 
@@ -39,13 +43,15 @@ void Turn::PauseBriefly() {
   if (absl::Now() + pause < deadline_ && !token_.cancelled()) absl::SleepFor(pause);
 }
 
-v1::CallInfo Turn::Info() const {
+v1::CallInfo InfoOf(const CallCost& cost) {
   v1::CallInfo info;
-  *info.mutable_queue_time() = ToProto(cost_.queue_time);
-  *info.mutable_database_time() = ToProto(cost_.database_time);
-  info.set_round_trips(cost_.round_trips);
-  info.set_attempts(cost_.attempts);
-  info.set_backend_pid(cost_.backend_pid);
+  *info.mutable_queue_time() = ToProto(cost.queue_time);
+  *info.mutable_database_time() = ToProto(cost.database_time);
+  info.set_round_trips(cost.round_trips);
+  info.set_attempts(cost.attempts);
+  info.set_source(v1::CallInfo::DATABASE);
+  info.set_backend_pid(cost.backend_pid);
+  info.set_flight_statements(cost.flight_statements);
   return info;
 }
 

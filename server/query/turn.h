@@ -21,10 +21,16 @@ struct CallCost {
   // found a dead connection.
   int reruns = 0;
   int backend_pid = 0;  // 0 behind a pooler
+  int flight_statements = 0;
+  // It must not share its next flight: what went wrong in one could go wrong again.
+  bool flies_alone = false;
   // The way back broke in a flight that looked like a read: what flies next does so in a
   // READ ONLY transaction.
   bool flies_again_as_read = false;
 };
+
+// What a call has cost, as the API tells it.
+v1::CallInfo InfoOf(const CallCost& cost);
 
 // A call's turn on a connection: it flies as often as it needs, and either comes to an end
 // or asks for another turn on another connection.
@@ -50,14 +56,15 @@ class Turn {
   // The time that the whole call has.
   absl::Duration limit() const { return deadline_ - cost_.arrived_at; }
   CallCost& cost() { return cost_; }
-
-  v1::CallInfo Info() const;
+  // What the last flight took besides the way to the server and back.
+  absl::Duration server_time() const { return server_time_; }
 
  private:
   postgres::Connection& connection_;
   CancelToken& token_;
   const absl::Time deadline_;
   CallCost& cost_;
+  absl::Duration server_time_;
 };
 
 // How a turn ended.

@@ -36,9 +36,35 @@ void Call::OnCancel() {
 }
 
 bool Call::Serve(postgres::Connection& connection) {
-  cost_.queue_time += absl::Now() - waiting_since_;
+  BeginTurn();
   query::Turn turn(&connection, &token_, facts_.deadline, &cost_);
-  const query::TurnEnd end = work_->Run(&turn);
+  return EndTurn(work_->Run(&turn));
+}
+
+std::vector<admission::WaiterPtr> Call::ServeTogether(std::vector<admission::WaiterPtr> company,
+                                                      postgres::Connection& connection) {
+  std::vector<query::Companion> companions;
+  companions.reserve(company.size());
+  for (const admission::WaiterPtr& waiter : company) {
+    // Nobody else has a company.
+    auto& call = static_cast<Call&>(*waiter);
+    call.BeginTurn();
+    query::Companion companion = call.work_->AsCompanion();
+    companion.cost = &call.cost_;
+    companion.deadline = call.facts_.deadline;
+    companions.push_back(std::move(companion));
+  }
+  work_->RunTogether(&companions, &connection);
+  std::vector<admission::WaiterPtr> unfinished;
+  for (size_t i = 0; i < company.size(); ++i) {
+    if (!static_cast<Call&>(*company[i]).EndTurn(companions[i].end)) unfinished.push_back(std::move(company[i]));
+  }
+  return unfinished;
+}
+
+void Call::BeginTurn() { cost_.queue_time += absl::Now() - waiting_since_; }
+
+bool Call::EndTurn(const query::TurnEnd& end) {
   if (!end.again) {
     // Also a turn that came to nothing.
     const bool untouched = !end.status.ok() && OutcomeOf(end.status) == v1::OUTCOME_NOT_STARTED;

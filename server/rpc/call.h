@@ -15,6 +15,7 @@
 #include "server/auth/caller.h"
 #include "server/observe/events.h"
 #include "server/query/cancel_token.h"
+#include "server/query/together.h"
 #include "server/query/turn.h"
 
 namespace sluice::rpc {
@@ -24,6 +25,17 @@ class Work {
  public:
   virtual ~Work() = default;
   virtual query::TurnEnd Run(query::Turn* turn) = 0;
+  // Of a kind of work that may fly together with others of its kind: whom with, and its part in
+  // such a flight. `cost` tells whether it must not (any more).
+  virtual admission::Company company(const query::CallCost& cost) const {
+    (void)cost;
+    return admission::Company();
+  }
+  virtual query::Companion AsCompanion() { return query::Companion(); }
+  virtual void RunTogether(std::vector<query::Companion>* companions, postgres::Connection* connection) {
+    (void)companions;
+    (void)connection;
+  }
   // The call ends without (another) turn because of `refusal`. `status` is what became of the
   // work whose turn it is: the refusal, or the error of its last turn if that may have left
   // something behind. Returns the status of the RPC, OK if the response tells more.
@@ -63,9 +75,15 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   size_t bytes() const override { return bytes_; }
   absl::Time deadline() const override { return facts_.deadline; }
   bool Serve(postgres::Connection& connection) override;
+  admission::Company company() const override { return work_->company(cost_); }
+  std::vector<admission::WaiterPtr> ServeTogether(std::vector<admission::WaiterPtr> company,
+                                                  postgres::Connection& connection) override;
   void Refuse(const absl::Status& status) override;
 
  private:
+  void BeginTurn();
+  // Whether the call is done with it.
+  bool EndTurn(const query::TurnEnd& end);
   void KeepLastTurn(const absl::Status& status);
   bool LeftSomething() const;
   absl::Status CancelledStatus() const;

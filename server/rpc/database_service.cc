@@ -32,22 +32,40 @@ absl::Duration TimeForAnswer(absl::Duration left) { return std::min(left / 20, a
 
 class ExecuteWork : public RequestWork {
  public:
-  explicit ExecuteWork(query::TypeCatalog* types) : types_(*types) {}
+  ExecuteWork(query::TypeCatalog* types, query::CostBook* costs) : types_(*types), costs_(*costs) {}
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller,
                        const DatabaseService::Options& options) override {
     RETURN_IF_ERROR(ParseRequest(bytes, options.request_bytes_max, &request_));
-    ASSIGN_OR_RETURN(plan_, query::PlanExecute(request_, caller, options.limits));
+    ASSIGN_OR_RETURN(plan_, query::PlanExecute(request_, caller, options.limits, &costs_));
     return absl::OkStatus();
   }
 
   query::TurnEnd Run(query::Turn* turn) override { return query::Execute(plan_, &types_, turn, &response_); }
+
+  admission::Company company(const query::CallCost& cost) const override {
+    if (!plan_.may_fly_together || cost.flies_alone || !plan_.statements[0].cost->is_cheap()) return {};
+    return {kPlainReads, plan_.content};
+  }
+  query::Companion AsCompanion() override {
+    query::Companion companion;
+    companion.plan = &plan_;
+    companion.response = &response_;
+    return companion;
+  }
+  void RunTogether(std::vector<query::Companion>* companions, postgres::Connection* connection) override {
+    query::FlyTogether(companions, &types_, connection);
+  }
+
   const google::protobuf::Message& response() const override { return response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
 
  private:
+  static constexpr uint64_t kPlainReads = 1;
+
   query::TypeCatalog& types_;
+  query::CostBook& costs_;
   v1::ExecuteRequest request_;
   query::Plan plan_;
   v1::ExecuteResponse response_;
@@ -148,7 +166,7 @@ DatabaseService::DatabaseService(const Options& options, const auth::Authenticat
 
 grpc::ServerUnaryReactor* DatabaseService::Execute(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
-  return Start("Execute", std::make_unique<ExecuteWork>(&types_), context, request, reply);
+  return Start("Execute", std::make_unique<ExecuteWork>(&types_, &costs_), context, request, reply);
 }
 
 grpc::ServerUnaryReactor* DatabaseService::ExecuteBatch(grpc::CallbackServerContext* context,

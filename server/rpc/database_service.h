@@ -8,6 +8,7 @@
 #include "server/admission/line.h"
 #include "server/auth/authenticator.h"
 #include "server/observe/events.h"
+#include "server/query/cost_book.h"
 #include "server/query/plan.h"
 #include "server/query/type_catalog.h"
 #include "server/rpc/call.h"
@@ -57,6 +58,7 @@ class DatabaseService
   admission::Line& line_;
   observe::Observer& observer_;
   query::TypeCatalog types_;
+  query::CostBook costs_;
   std::atomic<int> calls_in_progress_{0};
 };
 

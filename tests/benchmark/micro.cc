@@ -113,7 +113,7 @@ void JoinAndTake(benchmark::State& state) {
   }
   for (auto _ : state) {
     (void)line.Join(std::make_shared<NobodyWaits>());
-    benchmark::DoNotOptimize(line.Next(absl::InfinitePast()));
+    benchmark::DoNotOptimize(line.Next(absl::InfinitePast()).size());
   }
 }
 BENCHMARK(JoinAndTake)->Arg(0)->Arg(64)->Arg(4000);

@@ -1,0 +1,143 @@
+#include "server/query/together.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "server/base/errors.h"
+#include "server/query/answer.h"
+#include "server/query/leg.h"
+#include "server/query/outcome.h"
+
+namespace sluice::query {
+namespace {
+
+using postgres::FlightFailure;
+using postgres::FlightReport;
+
+// Those that ask for the same: one statement, one answer.
+struct Seat {
+  std::vector<Companion*> companions;
+
+  const Plan& plan() const { return *companions[0]->plan; }
+};
+
+bool AskTheSame(const Plan& one, const Plan& other) {
+  return one.content == other.content && one.statements[0].bound.text == other.statements[0].bound.text &&
+         one.rows_max == other.rows_max && one.reply_bytes_max == other.reply_bytes_max &&
+         one.timestamps_as_text == other.timestamps_as_text;
+}
+
+std::vector<Seat> Seats(std::vector<Companion>* companions) {
+  std::vector<Seat> seats;
+  absl::flat_hash_map<uint64_t, size_t> by_content;
+  for (Companion& companion : *companions) {
+    const auto [seat, is_new] = by_content.try_emplace(companion.plan->content, seats.size());
+    if (is_new) {
+      seats.push_back({{&companion}});
+    } else if (AskTheSame(seats[seat->second].plan(), *companion.plan)) {
+      seats[seat->second].companions.push_back(&companion);
+    } else {
+      seats.push_back({{&companion}});
+    }
+  }
+  return seats;
+}
+
+void EndWithStatus(const Seat& seat, const absl::Status& status) {
+  for (Companion* companion : seat.companions) companion->end = {status, /*again=*/false};
+}
+
+// Another turn; `status` is what it says if it can not have one.
+void EndAgain(const Seat& seat, const absl::Status& status, bool alone) {
+  for (Companion* companion : seat.companions) {
+    companion->end = {status, /*again=*/true};
+    companion->cost->flies_alone |= alone;
+  }
+}
+
+void EndWithResult(const Seat& seat, const postgres::Result& result, TypeCatalog* types, Turn* turn) {
+  const Plan& plan = seat.plan();
+  v1::ExecuteResponse* first = seat.companions[0]->response;
+  absl::Status status = EncodeResult(plan, result, types, turn, first->mutable_result());
+  if (status.ok()) status = ReplyRoom(plan, 0).Take(first->ByteSizeLong(), result.row_count());
+  for (Companion* companion : seat.companions) {
+    companion->end = {status, /*again=*/false};
+    if (!status.ok()) continue;
+    const bool merged = companion != seat.companions[0];
+    if (merged) *companion->response->mutable_result() = first->result();
+    v1::CallInfo* info = companion->response->mutable_info();
+    *info = InfoOf(*companion->cost);
+    if (merged) info->set_source(v1::CallInfo::CONSOLIDATED);
+  }
+}
+
+// The statement that a flight broke off at.
+void EndAtFailure(const Seat& seat, const FlightFailure& failure, const Turn& turn) {
+  const PlannedStatement& statement = seat.plan().statements[0];
+  const absl::Status status = ToStatus(failure, statement, turn, seat.plan().answer_bytes_max);
+  const bool has_verdict = failure.is_verdict && failure.cut_short == postgres::CutShort::kNo;
+  // Kept from writing, or ended for another one's sake.
+  const bool needs_its_own = failure.error.sqlstate == "25006" || failure.error.sqlstate == "57014" ||
+                             MayRerun(failure, /*looks_read_only=*/true) == Rerun::kConflict;
+  if (has_verdict && !needs_its_own) return EndWithStatus(seat, status);
+  EndAgain(seat, status, /*alone=*/true);
+}
+
+void Charge(const CallCost& flight, Companion* companion) {
+  CallCost& cost = *companion->cost;
+  ++cost.attempts;
+  cost.database_time += flight.database_time;
+  cost.round_trips += flight.round_trips;
+  cost.backend_pid = flight.backend_pid;
+  cost.flight_statements = flight.flight_statements;
+}
+
+}  // namespace
+
+void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection) {
+  const std::vector<Seat> seats = Seats(companions);
+  postgres::Flight flight;
+  flight.read_only = true;
+  flight.answer_bytes_max = seats[0].plan().answer_bytes_max;
+  absl::Time deadline = absl::InfiniteFuture();
+  for (const Seat& seat : seats) flight.statements.push_back(seat.plan().statements[0].bound.text);
+  for (const Companion& companion : *companions) deadline = std::min(deadline, companion.deadline);
+
+  // The flight is nobody's in particular, so nobody's cancel ends it.
+  CallCost flight_cost;
+  flight_cost.arrived_at = absl::Now();
+  CancelToken nobody;
+  Turn turn(connection, &nobody, deadline, &flight_cost);
+  const FlightReport report = turn.Fly(flight);
+  for (Companion& companion : *companions) Charge(flight_cost, &companion);
+
+  const size_t answered = std::min(report.results.size(), seats.size());
+  for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], report.results[i], types, &turn);
+  if (!report.failure.has_value()) {
+    const absl::Duration each = turn.server_time() / static_cast<int64_t>(seats.size());
+    for (const Seat& seat : seats) seat.plan().statements[0].cost->Record(each);
+    return;
+  }
+  const FlightFailure& failure = *report.failure;
+  if (failure.outcome == v1::OUTCOME_NOT_STARTED || !failure.is_verdict) {
+    // Nothing of it ran, or the way back broke: all that have no answer read again, alone.
+    const absl::Status status = ToStatus(failure, PlannedStatement(), turn, flight.answer_bytes_max);
+    const bool alone = failure.outcome != v1::OUTCOME_NOT_STARTED;
+    for (size_t i = answered; i < seats.size(); ++i) EndAgain(seats[i], status, alone);
+    return;
+  }
+  // A syntax error comes before any result, at whichever statement has it.
+  const size_t failed = std::min(std::max(failure.statement, answered), seats.size() - 1);
+  for (size_t i = answered; i < seats.size(); ++i) {
+    if (i == failed) {
+      EndAtFailure(seats[i], failure, turn);
+    } else {
+      EndAgain(seats[i],
+               errors::BackendUnreachable("another statement of the flight failed first", absl::ZeroDuration()),
+               /*alone=*/false);
+    }
+  }
+}
+
+}  // namespace sluice::query

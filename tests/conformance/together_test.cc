@@ -1,0 +1,305 @@
+// Plain reads of one caller that wait for a connection share a flight: each its own result and
+// its own error, and nobody can tell but by the facts about the call.
+
+#include <signal.h>
+
+#include <atomic>
+#include <future>
+#include <set>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tests/conformance/fixture.h"
+#include "tests/support/fault_proxy.h"
+
+namespace sluice {
+namespace {
+
+using testing_support::Eventually;
+using testing_support::FaultProxy;
+using testing_support::Gateway;
+using Answer = absl::StatusOr<client::Result>;
+using Answers = std::vector<std::future<Answer>>;
+
+class TogetherTest : public ConformanceTest {
+ protected:
+  // One connection, so that who comes while it is busy has to wait.
+  void StartGateway(const std::string& url, std::vector<std::string> flags = {}) {
+    flags.push_back("--pool_size=1");
+    narrow_ = std::make_unique<Gateway>(url, flags);
+    ASSERT_TRUE(narrow_->AwaitReady());
+  }
+
+  client::Database Db() {
+    client::Database::Options once;
+    once.target = narrow_->address();
+    once.retries_max = 0;
+    return *client::Database::Open(once);
+  }
+
+  // A call that has the only connection until `holder` commits.
+  std::future<Answer> Occupy(testing_support::Direct* holder) {
+    holder->Run("BEGIN; LOCK TABLE gate");
+    auto busy = std::async(std::launch::async, [this] { return Db().Execute("SELECT count(*) FROM gate"); });
+    EXPECT_TRUE(Eventually([this] {
+      return Direct().Value("SELECT count(*) FROM pg_locks WHERE relation = 'gate'::regclass AND NOT granted") == "1";
+    }));
+    return busy;
+  }
+
+  // Runs the calls at once, on a connection that is busy until all of them wait.
+  std::vector<Answer> WhileBusy(const std::vector<client::Statement>& statements,
+                                const client::CallOptions& options = client::CallOptions()) {
+    testing_support::Direct holder(postgres_->ConnectionString());
+    auto busy = Occupy(&holder);
+    Answers answers;
+    const client::Database db = Db();
+    for (const client::Statement& statement : statements) {
+      answers.push_back(std::async(std::launch::async, [&] {
+        for (;;) {
+          Answer answer = db.Execute(statement, options);
+          // The probe had its place.
+          if (Reason(answer) != "GATEWAY_OVERLOADED") return answer;
+        }
+      }));
+    }
+    // The Line has room for just so many: one that is refused shows that all of them wait.
+    const client::Database probe = Db();
+    EXPECT_TRUE(Eventually([&] {
+      client::CallOptions briefly;
+      briefly.timeout = absl::Milliseconds(20);
+      return Reason(probe.Execute(client::Statement("SELECT 'is it full?'"), briefly)) == "GATEWAY_OVERLOADED";
+    })) << narrow_->log();
+    holder.Run("COMMIT");
+    EXPECT_TRUE(busy.get().ok());
+    std::vector<Answer> results;
+    for (auto& answer : answers) results.push_back(answer.get());
+    return results;
+  }
+
+  // A gateway whose Line takes just so many.
+  void StartGatewayFor(size_t calls, std::vector<std::string> flags = {}, const std::string& url = "") {
+    Direct().Run("CREATE TABLE IF NOT EXISTS gate (n int)");
+    flags.push_back(absl::StrCat("--line_length_max=", calls));
+    StartGateway(url.empty() ? pgbouncer_->Url() : url, flags);
+  }
+
+  // It is known to be quick once it has been seen.
+  void Introduce(const client::Statement& statement) {
+    const Answer answer = Db().Execute(statement, client::CallOptions());
+    ASSERT_TRUE(answer.ok()) << answer.status();
+  }
+
+  std::unique_ptr<Gateway> narrow_;
+};
+
+TEST_F(TogetherTest, EachHasItsOwnResultInOneRoundTrip) {
+  StartGatewayFor(20);
+  Introduce(client::Statement("SELECT $1 + 1", 0));
+  std::vector<client::Statement> statements;
+  for (int i = 0; i < 20; ++i) statements.emplace_back("SELECT $1 + 1", i);
+  const std::vector<Answer> answers = WhileBusy(statements);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(answers[i].ok()) << answers[i].status();
+    EXPECT_EQ(*answers[i]->Scalar<int32_t>(), i + 1);
+    EXPECT_EQ(answers[i]->info().flight_statements(), 20);
+    EXPECT_EQ(answers[i]->info().round_trips(), 1);
+  }
+}
+
+TEST_F(TogetherTest, ThoseThatAskForTheSameAreRunOnce) {
+  StartGatewayFor(10);
+  Introduce(client::Statement("SELECT clock_timestamp()"));
+  const std::vector<Answer> answers =
+      WhileBusy(std::vector<client::Statement>(10, client::Statement("SELECT clock_timestamp()")));
+  std::set<absl::Time> times;
+  int consolidated = 0;
+  for (const Answer& answer : answers) {
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    times.insert(*answer->Scalar<absl::Time>());
+    consolidated += answer->info().source() == v1::CallInfo::CONSOLIDATED ? 1 : 0;
+  }
+  EXPECT_EQ(times.size(), 1u);
+  EXPECT_EQ(consolidated, 9);
+}
+
+TEST_F(TogetherTest, AnErrorIsOnlyTheCallsThatMadeIt) {
+  StartGatewayFor(10);
+  Introduce(client::Statement("SELECT 100 / $1", 1));
+  std::vector<client::Statement> statements;
+  for (int i = 0; i < 10; ++i) statements.emplace_back("SELECT 100 / $1", i == 4 ? 0 : i + 1);
+  const std::vector<Answer> answers = WhileBusy(statements);
+  for (int i = 0; i < 10; ++i) {
+    if (i == 4) {
+      EXPECT_EQ(Reason(answers[i]), "DIVISION_BY_ZERO");
+      EXPECT_EQ(FactsOf(answers[i].status()).outcome, v1::OUTCOME_ROLLED_BACK);
+    } else {
+      ASSERT_TRUE(answers[i].ok()) << answers[i].status();
+      EXPECT_EQ(*answers[i]->Scalar<int32_t>(), 100 / (i + 1));
+    }
+  }
+}
+
+// Before it there is nothing, since PostgreSQL reads the whole message first.
+TEST_F(TogetherTest, ASyntaxErrorIsOnlyTheCallsThatMadeIt) {
+  StartGatewayFor(3);
+  Introduce(client::Statement("SELECT $1::int", 1));
+  // Known to be quick by the same text with a value that makes it right.
+  const std::vector<Answer> answers =
+      WhileBusy({client::Statement("SELECT $1::int", 1), client::Statement("SELECT $1::int", "x"),
+                 client::Statement("SELECT $1::int", 3)});
+  EXPECT_EQ(*answers[0]->Scalar<int32_t>(), 1);
+  EXPECT_EQ(Reason(answers[1]), "INVALID_TEXT_REPRESENTATION");
+  EXPECT_EQ(FactsOf(answers[1].status()).metadata.at("parameterIndex"), "1");
+  EXPECT_EQ(*answers[2]->Scalar<int32_t>(), 3);
+}
+
+TEST_F(TogetherTest, ASlowStatementFliesAlone) {
+  StartGatewayFor(6);
+  Introduce(client::Statement("SELECT pg_sleep(0.02), $1::int", 0));
+  Introduce(client::Statement("SELECT $1::int", 0));
+  std::vector<client::Statement> statements;
+  for (int i = 0; i < 3; ++i) {
+    statements.emplace_back("SELECT pg_sleep(0.02), $1::int", i);
+    statements.emplace_back("SELECT $1::int", i);
+  }
+  const std::vector<Answer> answers = WhileBusy(statements);
+  for (size_t i = 0; i < answers.size(); ++i) {
+    ASSERT_TRUE(answers[i].ok()) << answers[i].status();
+    EXPECT_EQ(answers[i]->info().flight_statements(), i % 2 == 0 ? 1 : 3);
+  }
+}
+
+TEST_F(TogetherTest, WhatIsNotKnownYetFliesAlone) {
+  StartGatewayFor(4);
+  std::vector<client::Statement> statements;
+  for (int i = 0; i < 4; ++i) statements.emplace_back(absl::StrCat("SELECT ", i, ", 'never seen'"));
+  for (const Answer& answer : WhileBusy(statements)) {
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->info().flight_statements(), 1);
+  }
+}
+
+TEST_F(TogetherTest, WritesAndCallsThatWantToBeAloneAre) {
+  Direct().Run("DROP TABLE IF EXISTS counted; CREATE TABLE counted (n int)");
+  StartGatewayFor(4);
+  Introduce(client::Statement("SELECT $1::int", 0));
+  client::CallOptions alone;
+  alone.alone = true;
+  for (const Answer& answer :
+       WhileBusy(std::vector<client::Statement>(4, client::Statement("SELECT $1::int", 1)), alone)) {
+    EXPECT_EQ(answer->info().flight_statements(), 1);
+    EXPECT_EQ(answer->info().source(), v1::CallInfo::DATABASE);
+  }
+  const std::vector<Answer> writes =
+      WhileBusy(std::vector<client::Statement>(4, client::Statement("INSERT INTO counted VALUES (1)")));
+  for (const Answer& answer : writes) EXPECT_EQ(answer->info().flight_statements(), 1);
+  EXPECT_EQ(Direct().Value("SELECT count(*) FROM counted"), "4");
+}
+
+TEST_F(TogetherTest, AnOperatorCanSwitchItOff) {
+  StartGatewayFor(4, {"--flight_statements_max=1"});
+  Introduce(client::Statement("SELECT 1"));
+  for (const Answer& answer : WhileBusy(std::vector<client::Statement>(4, client::Statement("SELECT 1")))) {
+    EXPECT_EQ(answer->info().flight_statements(), 1);
+    EXPECT_EQ(answer->info().source(), v1::CallInfo::DATABASE);
+  }
+}
+
+// No syntax tells that a view writes. In a shared flight it would be undone by another one's
+// error, or done once for several calls.
+TEST_F(TogetherTest, AHiddenWriteIsDoneOnceForEachCall) {
+  Direct().Run(
+      "DROP TABLE IF EXISTS visits CASCADE; CREATE TABLE visits (n int);"
+      "CREATE OR REPLACE FUNCTION visit() RETURNS int LANGUAGE sql AS 'INSERT INTO visits VALUES (1) RETURNING n';"
+      "CREATE OR REPLACE VIEW guestbook AS SELECT visit() AS n");
+  StartGatewayFor(6);
+  Introduce(client::Statement("SELECT n FROM guestbook"));
+  Introduce(client::Statement("SELECT 1 / $1", 1));
+  std::vector<client::Statement> statements;
+  for (int i = 0; i < 3; ++i) {
+    statements.emplace_back("SELECT n FROM guestbook");
+    statements.emplace_back("SELECT 1 / $1", i == 1 ? 0 : 1);
+  }
+  const std::vector<Answer> answers = WhileBusy(statements);
+  for (size_t i = 0; i < answers.size(); i += 2) EXPECT_EQ(*answers[i]->Scalar<int32_t>(), 1);
+  EXPECT_EQ(Reason(answers[3]), "DIVISION_BY_ZERO");
+  EXPECT_EQ(Direct().Value("SELECT count(*) FROM visits"), "4");
+}
+
+TEST_F(TogetherTest, AConnectionThatBreaksInMidFlightCostsNoRead) {
+  FaultProxy network(postgres_->socket_directory() + "/.s.PGSQL.5432");
+  StartGatewayFor(8, {}, network.Url());
+  Introduce(client::Statement("SELECT $1 * 2", 1));
+  std::vector<client::Statement> statements;
+  for (int i = 0; i < 8; ++i) statements.emplace_back("SELECT $1 * 2", i);
+  // The answer to the shared flight is cut off behind its first results.
+  network.CutBefore(FaultProxy::Way::kToClient,
+                    "\x01"
+                    "8");
+  const std::vector<Answer> answers = WhileBusy(statements);
+  int again = 0;
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(answers[i].ok()) << answers[i].status();
+    EXPECT_EQ(*answers[i]->Scalar<int32_t>(), 2 * i);
+    again += answers[i]->info().attempts() > 1 ? 1 : 0;
+  }
+  EXPECT_GT(again, 0);
+}
+
+TEST_F(TogetherTest, AReadSeesEveryWriteThatWasDoneBeforeIt) {
+  Direct().Run("DROP TABLE IF EXISTS counter; CREATE TABLE counter (n int); INSERT INTO counter VALUES (0)");
+  Direct().Run("CREATE TABLE IF NOT EXISTS gate (n int)");
+  StartGateway(pgbouncer_->Url());
+  const client::Database db = Db();
+  std::atomic<int> written{0};
+  std::atomic<bool> stop{false};
+  std::atomic<int> stale{0}, merged{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 8; ++i) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        const int at_least = written;
+        const Answer answer = db.Execute("SELECT n FROM counter");
+        if (!answer.ok()) continue;
+        stale += *answer->Scalar<int32_t>() < at_least ? 1 : 0;
+        merged += answer->info().source() == v1::CallInfo::CONSOLIDATED ? 1 : 0;
+      }
+    });
+  }
+  for (int i = 1; i <= 200; ++i) {
+    ASSERT_TRUE(db.Execute("UPDATE counter SET n = $1", i).ok());
+    written = i;
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(stale, 0);
+  EXPECT_GT(merged, 0) << "nothing was shared, so nothing was shown";
+}
+
+// One caller's cancel, or its short deadline, is not another one's.
+TEST_F(TogetherTest, ADeadlineIsOnlyTheCallsOwn) {
+  StartGatewayFor(6);
+  Introduce(client::Statement("SELECT $1::int", 0));
+  testing_support::Direct holder(postgres_->ConnectionString());
+  auto busy = Occupy(&holder);
+  const client::Database db = Db();
+  Answers patient, hasty;
+  for (int i = 0; i < 3; ++i) {
+    patient.push_back(std::async(std::launch::async, [&db, i] { return db.Execute("SELECT $1::int", i); }));
+    hasty.push_back(std::async(std::launch::async, [&db, i] {
+      client::CallOptions options;
+      options.timeout = absl::Milliseconds(100);
+      return db.Execute(client::Statement("SELECT $1::int", 10 + i), options);
+    }));
+  }
+  for (auto& answer : hasty) EXPECT_EQ(answer.get().status().code(), absl::StatusCode::kDeadlineExceeded);
+  holder.Run("COMMIT");
+  EXPECT_TRUE(busy.get().ok());
+  for (auto& answer : patient) EXPECT_EQ(Reason(answer.get()), "ok");
+}
+
+}  // namespace
+}  // namespace sluice
