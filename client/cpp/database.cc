@@ -38,6 +38,15 @@ absl::Status FromGrpcStatus(const grpc::Status& grpc) {
   return absl::Status(static_cast<absl::StatusCode>(grpc.error_code()), grpc.error_message());
 }
 
+v1::CallOptions ToProto(const CallOptions& options) {
+  v1::CallOptions proto;
+  proto.set_read_only(options.read_only);
+  proto.set_alone(options.alone);
+  if (options.identity.has_value()) *proto.mutable_identity() = *options.identity;
+  *proto.mutable_result() = options.result;
+  return proto;
+}
+
 // How long to wait before another try; nullopt if there must be none.
 std::optional<absl::Duration> RetryDelay(const absl::Status& status, bool read_only, int tries) {
   const ErrorFacts facts = FactsOf(status);
@@ -148,9 +157,7 @@ absl::StatusOr<Database> Database::Open(const Options& options) {
 absl::StatusOr<Result> Database::Execute(const Statement& statement, const CallOptions& options) const {
   v1::ExecuteRequest request;
   *request.mutable_statement() = statement.proto();
-  request.mutable_options()->set_read_only(options.read_only);
-  request.mutable_options()->set_alone(options.alone);
-  *request.mutable_options()->mutable_result() = options.result;
+  *request.mutable_options() = ToProto(options);
   *request.mutable_transaction() = options.transaction;
   v1::ExecuteResponse response;
   const absl::Status status =
@@ -166,8 +173,7 @@ v1::ExecuteBatchRequest BatchRequest(const std::vector<Statement>& statements, v
   v1::ExecuteBatchRequest request;
   for (const Statement& statement : statements) *request.add_statements() = statement.proto();
   request.set_mode(mode);
-  request.mutable_options()->set_read_only(options.read_only);
-  *request.mutable_options()->mutable_result() = options.result;
+  *request.mutable_options() = ToProto(options);
   *request.mutable_transaction() = options.transaction;
   return request;
 }

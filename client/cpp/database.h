@@ -15,6 +15,7 @@
 // SQLSTATE, and what became of the work. Calls block; any number of threads may make them.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,9 @@ struct CallOptions {
   bool read_only = false;
   // Never in one flight with others that wait (sluice.v1.CallOptions.alone).
   bool alone = false;
+  // Who the statements run as: a role, and claims as a JSON object (sluice.v1.Identity). Needs
+  // the permission `impersonate`.
+  std::optional<v1::Identity> identity;
   v1::TransactionOptions transaction;
   v1::ResultOptions result;
 };

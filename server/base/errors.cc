@@ -143,6 +143,12 @@ absl::Status StatementNotAllowed(absl::string_view caller, absl::string_view per
                  {{"caller", std::string(caller)}, {"permission", std::string(permission)}});
 }
 
+absl::Status IdentityRefused(absl::string_view role, absl::string_view why, absl::string_view sqlstate) {
+  return Ended(StatusCode::kPermissionDenied, "IDENTITY_REFUSED", absl::StrCat("can not run as ", role, ": ", why),
+               v1::OUTCOME_ROLLED_BACK,
+               {{"field", "options.identity.role"}, {"role", std::string(role)}, {"sqlstate", std::string(sqlstate)}});
+}
+
 absl::Status GatewayOverloaded(absl::string_view what_is_full, absl::Duration retry_after) {
   return TryLater(StatusCode::kResourceExhausted, "GATEWAY_OVERLOADED", std::string(what_is_full), retry_after);
 }

@@ -52,6 +52,8 @@ absl::Status AmbiguousString();
 
 absl::Status TokenMissing();
 absl::Status TokenInvalid();
+// PostgreSQL would not let the call run as its identity; `why` is its own word.
+absl::Status IdentityRefused(absl::string_view role, absl::string_view why, absl::string_view sqlstate);
 // `permission` is one that the caller lacks.
 absl::Status StatementNotAllowed(absl::string_view caller, absl::string_view permission);
 

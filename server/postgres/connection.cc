@@ -168,6 +168,7 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   }
   FlightFailure failure = FailureOfAnswer(reception, message, flight.may_commit_midway, sent_at);
   LocateError(message, report->results.size(), &failure);
+  failure.in_prelude = reception.completed() < message.prelude_statements;
   answered_ = failure.is_verdict;
   return failure;
 }

@@ -28,6 +28,10 @@ struct Flight {
   // It may commit part of its work before it fails (CALL, VACUUM, CREATE INDEX CONCURRENTLY).
   bool may_commit_midway = false;
 
+  // A statement that sets for whom the others run; empty for nobody in particular. Its result is
+  // left out. Must outlive the flight.
+  absl::string_view identity;
+
   Isolation isolation = Isolation::kDefault;
   bool read_only = false;
   bool deferrable = false;
@@ -44,6 +48,8 @@ enum class CutShort { kNo, kByCaller, kByDeadline, kBySize };
 
 struct FlightFailure {
   Outcome outcome = v1::OUTCOME_UNKNOWN;
+  // It came before the flight's own statements: of its identity.
+  bool in_prelude = false;
   // Which statement failed, from 0; meaningful if `error` came from PostgreSQL.
   size_t statement = 0;
   // The first error that was received. A made-up one of libpq has no sqlstate.

@@ -24,12 +24,24 @@ std::string SetTransaction(const Flight& flight) {
   return modes.empty() ? "" : absl::StrCat("SET TRANSACTION", modes.substr(1), ";");
 }
 
+void AppendTimeLimit(const Flight& flight, const FixedPrelude& prelude, bool sets_time_limit, absl::Time now,
+                     Message* message);
+
 void AppendPrelude(const Flight& flight, const FixedPrelude& prelude, bool sets_time_limit, absl::Time now,
                    Message* message) {
   const std::string transaction = SetTransaction(flight);
   absl::StrAppend(&message->text, transaction, prelude.text);
   message->prelude_statements = prelude.statements + (transaction.empty() ? 0 : 1);
   message->has_own_sets = prelude.statements > 0;
+  AppendTimeLimit(flight, prelude, sets_time_limit, now, message);
+  // Last, so that what comes before it is not done in its name.
+  if (flight.identity.empty()) return;
+  absl::StrAppend(&message->text, flight.identity, ";");
+  ++message->prelude_statements;
+}
+
+void AppendTimeLimit(const Flight& flight, const FixedPrelude& prelude, bool sets_time_limit, absl::Time now,
+                     Message* message) {
   if (!sets_time_limit || flight.deadline == absl::InfiniteFuture()) return;
   const absl::Duration left = std::min(flight.deadline - now, prelude.time_limit_max);
   constexpr int64_t kTimeoutMax = std::numeric_limits<int32_t>::max();

@@ -34,7 +34,7 @@ struct Message {
   std::vector<size_t> begins;
 };
 
-// SET TRANSACTION ...; fixed prelude; SET LOCAL statement_timeout = ...; statements. A flight
+// SET TRANSACTION ...; fixed prelude; SET LOCAL statement_timeout = ...; identity; statements. A flight
 // that is alone has its statement only. `sets_time_limit`: false where the other side takes
 // no SET beside statements.
 Message Compose(const Flight& flight, const FixedPrelude& prelude, bool sets_time_limit, absl::Time now);

@@ -26,6 +26,7 @@ bool LooksReadOnly(const Plan& plan, const Leg& leg) {
 
 Flight FlightFor(const Plan& plan, const Leg& leg, bool force_read_only) {
   Flight flight;
+  flight.identity = plan.identity;
   flight.isolation = plan.isolation;
   flight.read_only = plan.read_only || force_read_only;
   flight.deferrable = plan.deferrable;
@@ -42,8 +43,8 @@ Flight FlightFor(const Plan& plan, const Leg& leg, bool force_read_only) {
 
 // PostgreSQL knows statements that can not run in a transaction better than the scanner.
 bool NeedsToFlyAlone(const FlightFailure& failure, const Flight& flight) {
-  const bool plain = flight.statements.size() == 1 && !flight.read_only && !flight.deferrable &&
-                     flight.isolation == postgres::Isolation::kDefault;
+  const bool plain = flight.statements.size() == 1 && flight.identity.empty() && !flight.read_only &&
+                     !flight.deferrable && flight.isolation == postgres::Isolation::kDefault;
   return plain && !flight.alone && failure.outcome == v1::OUTCOME_ROLLED_BACK && failure.error.sqlstate == "25001";
 }
 
@@ -107,7 +108,7 @@ TurnEnd EndOfFailure(const Plan& plan, const Leg& leg, FlightFailure failure, Tu
   }
   cost.flies_again_as_read |= rerun == Rerun::kAsReadOnly;
   const size_t index = std::min(leg.first + failure.statement, leg.last - 1);
-  end.status = NameStatement(plan, index, ToStatus(failure, plan.statements[index], *turn, plan.answer_bytes_max));
+  end.status = NameStatement(plan, index, ToStatus(failure, plan, plan.statements[index], *turn));
   return end;
 }
 

@@ -27,13 +27,13 @@ bool IsBadLuck(const postgres::ServerError& error) {
 
 }  // namespace
 
-absl::Status ToStatus(const FlightFailure& failure, const PlannedStatement& statement, const Turn& turn,
-                      int64_t answer_bytes_max) {
+absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const PlannedStatement& statement,
+                      const Turn& turn) {
   if (IsEffectOfCut(failure)) {
     switch (failure.cut_short) {
       case CutShort::kByCaller: return errors::Cancelled(failure.outcome);
       case CutShort::kByDeadline: return errors::DeadlineExceeded(failure.outcome, turn.limit());
-      case CutShort::kBySize: return errors::ResponseTooLarge("bytes", answer_bytes_max, 0, failure.outcome);
+      case CutShort::kBySize: return errors::ResponseTooLarge("bytes", plan.answer_bytes_max, 0, failure.outcome);
       case CutShort::kNo: break;
     }
   }
@@ -51,6 +51,9 @@ absl::Status ToStatus(const FlightFailure& failure, const PlannedStatement& stat
   }
   if (failure.will_not_pass && failure.outcome == v1::OUTCOME_NOT_STARTED) {
     return errors::BackendUnreachable(failure.error.message, std::nullopt);
+  }
+  if (failure.in_prelude && failure.is_verdict && !plan.identity.empty()) {
+    return errors::IdentityRefused(plan.role, failure.error.message, failure.error.sqlstate);
   }
   const int position =
       failure.position > 0 ? statement.bound.CallerPosition(*statement.caller_text, failure.position) : 0;

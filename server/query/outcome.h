@@ -9,9 +9,9 @@
 namespace sluice::query {
 
 // A flight's failure as the caller sees it: positions are those of the caller's own text.
-// `statement` is the one that failed.
-absl::Status ToStatus(const postgres::FlightFailure& failure, const PlannedStatement& statement, const Turn& turn,
-                      int64_t answer_bytes_max);
+// `statement` is the one of the plan that failed.
+absl::Status ToStatus(const postgres::FlightFailure& failure, const Plan& plan, const PlannedStatement& statement,
+                      const Turn& turn);
 
 // Why a flight may be flown again by the gateway itself, without the caller's asking.
 enum class Rerun {

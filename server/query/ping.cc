@@ -23,7 +23,7 @@ TurnEnd Ping(Turn* turn, v1::PingResponse* response) {
   if (report.failure.has_value()) {
     PlannedStatement statement;
     statement.caller_text = &text;
-    return {ToStatus(*report.failure, statement, *turn, flight.answer_bytes_max),
+    return {ToStatus(*report.failure, Plan(), statement, *turn),
             MayRerun(*report.failure, /*looks_read_only=*/true) != Rerun::kNo && turn->cost().reruns++ < kRerunsMax};
   }
   *response->mutable_database_time() = TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - begin));

@@ -1,6 +1,7 @@
 #include "server/query/plan.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/hash/hash.h"
@@ -8,9 +9,14 @@
 #include "server/base/error.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
+#include "server/codec/literal.h"
 
 namespace sluice::query {
 namespace {
+
+bool IsJsonObject(const std::string& text) {
+  return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false).is_object();
+}
 
 absl::StatusOr<postgres::Isolation> IsolationOf(const v1::TransactionOptions& transaction) {
   switch (transaction.isolation()) {
@@ -20,6 +26,32 @@ absl::StatusOr<postgres::Isolation> IsolationOf(const v1::TransactionOptions& tr
     case v1::TransactionOptions::SERIALIZABLE: return postgres::Isolation::kSerializable;
     default: return errors::InvalidField("transaction.isolation", "not a level that this gateway knows");
   }
+}
+
+// The statement that makes a flight run as somebody. Both settings in any case: another client
+// may have left claims in a pooled session.
+absl::StatusOr<std::string> IdentityStatement(const v1::Identity& identity) {
+  constexpr size_t kRoleBytesMax = 63;  // as PostgreSQL cuts names
+  constexpr size_t kClaimsBytesMax = 64 << 10;
+  if (identity.role().size() > kRoleBytesMax || identity.role() == "none") {
+    return errors::InvalidField("options.identity.role", "not the name of a role");
+  }
+  if (identity.claims_json().size() > kClaimsBytesMax) {
+    return errors::RequestTooLarge("options.identity.claims_json", kClaimsBytesMax,
+                                   static_cast<int64_t>(identity.claims_json().size()), "bytes");
+  }
+  if (!identity.claims_json().empty() && !IsJsonObject(identity.claims_json())) {
+    return errors::InvalidField("options.identity.claims_json", "not a JSON object");
+  }
+  v1::Value role, claims;
+  role.set_text_value(identity.role().empty() ? "none" : identity.role());
+  claims.set_text_value(identity.claims_json());
+  absl::StatusOr<codec::Literal> role_literal = codec::RenderLiteral(role, 1);
+  absl::StatusOr<codec::Literal> claims_literal = codec::RenderLiteral(claims, 2);
+  if (!role_literal.ok()) return errors::InvalidText("options.identity.role", "not UTF-8, or with a NUL");
+  if (!claims_literal.ok()) return errors::InvalidText("options.identity.claims_json", "not UTF-8, or with a NUL");
+  return absl::StrCat("SELECT pg_catalog.set_config('role', ", role_literal->text,
+                      ", true), pg_catalog.set_config('request.jwt.claims', ", claims_literal->text, ", true)");
 }
 
 // All but the statements.
@@ -38,6 +70,11 @@ absl::StatusOr<Plan> PlanFrame(const v1::CallOptions& options, const v1::Transac
   if (result.max_bytes() > 0) plan.reply_bytes_max = std::min(result.max_bytes(), limits.reply_bytes_max);
   plan.answer_bytes_max = limits.answer_bytes_max();
   plan.timestamps_as_text = result.timestamps_as_text();
+  if (options.has_identity()) {
+    if (!caller.may.impersonate) return errors::StatementNotAllowed(caller.name, "impersonate");
+    ASSIGN_OR_RETURN(plan.identity, IdentityStatement(options.identity()));
+    plan.role = options.identity().role();
+  }
   return plan;
 }
 
@@ -46,8 +83,8 @@ absl::Status AddStatement(const v1::Statement& statement, bool shares_transactio
   ASSIGN_OR_RETURN(codec::BoundStatement bound, codec::Bind(statement, limits.bind));
   // READ ONLY stops no COPY TO PROGRAM, LOCK or NOTIFY.
   if (!caller.may.sql && !bound.facts.is_query) return errors::StatementNotAllowed(caller.name, "sql");
-  const bool in_transaction =
-      shares_transaction || plan->read_only || plan->deferrable || plan->isolation != postgres::Isolation::kDefault;
+  const bool in_transaction = shares_transaction || plan->read_only || !plan->identity.empty() || plan->deferrable ||
+                              plan->isolation != postgres::Isolation::kDefault;
   if (!bound.facts.may_share_transaction && in_transaction) {
     return errors::NotInTransaction(bound.facts.keyword);
   }
@@ -76,6 +113,7 @@ absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::
                           !request.options().alone();
   if (!plan.may_fly_together) return plan;
   statement.cost = costs->Of(*statement.caller_text);
+  plan.company = absl::HashOf(plan.identity) | 1;
   plan.content = absl::HashOf(statement.bound.text, plan.rows_max, plan.reply_bytes_max, plan.timestamps_as_text);
   return plan;
 }

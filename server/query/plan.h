@@ -44,10 +44,15 @@ struct Plan {
   int64_t reply_bytes_max = 0;
   int64_t answer_bytes_max = 0;
   bool timestamps_as_text = false;
+  // For whom it runs: a statement that sets it, and the role; empty for nobody in particular.
+  std::string identity;
+  std::string role;
   // A plain read in a transaction like any other: it may fly together with others of its
   // caller, once it is known to be quick. `content` tells what it asks for.
   bool may_fly_together = false;
   uint64_t content = 0;
+  // The same for those of one identity, and not 0.
+  uint64_t company = 0;
 
   // Of the bound texts.
   size_t bytes() const;

@@ -28,20 +28,8 @@ bool AskTheSame(const Plan& one, const Plan& other) {
          one.timestamps_as_text == other.timestamps_as_text;
 }
 
-std::vector<Seat> Seats(std::vector<Companion>* companions) {
-  std::vector<Seat> seats;
-  absl::flat_hash_map<uint64_t, size_t> by_content;
-  for (Companion& companion : *companions) {
-    const auto [seat, is_new] = by_content.try_emplace(companion.plan->content, seats.size());
-    if (is_new) {
-      seats.push_back({{&companion}});
-    } else if (AskTheSame(seats[seat->second].plan(), *companion.plan)) {
-      seats[seat->second].companions.push_back(&companion);
-    } else {
-      seats.push_back({{&companion}});
-    }
-  }
-  return seats;
+absl::Status NotRunYet() {
+  return errors::BackendUnreachable("another statement of the flight failed first", absl::ZeroDuration());
 }
 
 void EndWithStatus(const Seat& seat, const absl::Status& status) {
@@ -54,6 +42,28 @@ void EndAgain(const Seat& seat, const absl::Status& status, bool alone) {
     companion->end = {status, /*again=*/true};
     companion->cost->flies_alone |= alone;
   }
+}
+
+// Without those of another identity than the first one's: they were put together by a hash, which
+// two identities may have in common, and they must never meet.
+std::vector<Seat> Seats(std::vector<Companion>* companions) {
+  std::vector<Seat> seats;
+  absl::flat_hash_map<uint64_t, size_t> by_content;
+  for (Companion& companion : *companions) {
+    if (companion.plan->identity != (*companions)[0].plan->identity) {
+      EndAgain({{&companion}}, NotRunYet(), /*alone=*/true);
+      continue;
+    }
+    const auto [seat, is_new] = by_content.try_emplace(companion.plan->content, seats.size());
+    if (is_new) {
+      seats.push_back({{&companion}});
+    } else if (AskTheSame(seats[seat->second].plan(), *companion.plan)) {
+      seats[seat->second].companions.push_back(&companion);
+    } else {
+      seats.push_back({{&companion}});
+    }
+  }
+  return seats;
 }
 
 void EndWithResult(const Seat& seat, const postgres::Result& result, TypeCatalog* types, Turn* turn) {
@@ -75,7 +85,7 @@ void EndWithResult(const Seat& seat, const postgres::Result& result, TypeCatalog
 // The statement that a flight broke off at.
 void EndAtFailure(const Seat& seat, const FlightFailure& failure, const Turn& turn) {
   const PlannedStatement& statement = seat.plan().statements[0];
-  const absl::Status status = ToStatus(failure, statement, turn, seat.plan().answer_bytes_max);
+  const absl::Status status = ToStatus(failure, seat.plan(), statement, turn);
   const bool has_verdict = failure.is_verdict && failure.cut_short == postgres::CutShort::kNo;
   // Kept from writing, or ended for another one's sake.
   const bool needs_its_own = failure.error.sqlstate == "25006" || failure.error.sqlstate == "57014" ||
@@ -98,6 +108,7 @@ void Charge(const CallCost& flight, Companion* companion) {
 void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection) {
   const std::vector<Seat> seats = Seats(companions);
   postgres::Flight flight;
+  flight.identity = seats[0].plan().identity;
   flight.read_only = true;
   flight.answer_bytes_max = seats[0].plan().answer_bytes_max;
   absl::Time deadline = absl::InfiniteFuture();
@@ -120,9 +131,14 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
     return;
   }
   const FlightFailure& failure = *report.failure;
+  if (failure.in_prelude && failure.is_verdict) {
+    // The identity that all of them have is refused.
+    for (const Seat& seat : seats) EndWithStatus(seat, ToStatus(failure, seat.plan(), PlannedStatement(), turn));
+    return;
+  }
   if (failure.outcome == v1::OUTCOME_NOT_STARTED || !failure.is_verdict) {
     // Nothing of it ran, or the way back broke: all that have no answer read again, alone.
-    const absl::Status status = ToStatus(failure, PlannedStatement(), turn, flight.answer_bytes_max);
+    const absl::Status status = ToStatus(failure, seats[0].plan(), PlannedStatement(), turn);
     const bool alone = failure.outcome != v1::OUTCOME_NOT_STARTED;
     for (size_t i = answered; i < seats.size(); ++i) EndAgain(seats[i], status, alone);
     return;
@@ -133,8 +149,7 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
     if (i == failed) {
       EndAtFailure(seats[i], failure, turn);
     } else {
-      EndAgain(seats[i],
-               errors::BackendUnreachable("another statement of the flight failed first", absl::ZeroDuration()),
+      EndAgain(seats[i], NotRunYet(),
                /*alone=*/false);
     }
   }

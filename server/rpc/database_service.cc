@@ -45,7 +45,7 @@ class ExecuteWork : public RequestWork {
 
   admission::Company company(const query::CallCost& cost) const override {
     if (!plan_.may_fly_together || cost.flies_alone || !plan_.statements[0].cost->is_cheap()) return {};
-    return {kPlainReads, plan_.content};
+    return {plan_.company, plan_.content};
   }
   query::Companion AsCompanion() override {
     query::Companion companion;
@@ -62,8 +62,6 @@ class ExecuteWork : public RequestWork {
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
 
  private:
-  static constexpr uint64_t kPlainReads = 1;
-
   query::TypeCatalog& types_;
   query::CostBook& costs_;
   v1::ExecuteRequest request_;
