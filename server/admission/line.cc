@@ -88,7 +88,9 @@ Line::Wakes Line::Insert(WaiterPtr waiter, bool at_head) {
   places_[key] = {waiters.insert(at_head ? waiters.begin() : waiters.end(), std::move(waiter)), absl::Now()};
   Wakes wakes;
   wakes.overdue = key->deadline() < overdue_sleeps_until_;
-  wakes.taker = takers_ > 0;
+  // One at a time: it takes all that may fly together, of a burst as well, and wakes the next.
+  wakes.taker = takers_ > 0 && !taker_is_coming_;
+  taker_is_coming_ |= wakes.taker;
   wakes.opener = places_.size() > takers_;
   return wakes;
 }
@@ -121,11 +123,20 @@ WaiterPtr Line::Extract(const Waiter* waiter) {
 }
 
 std::vector<WaiterPtr> Line::Next(absl::Time until) {
-  MutexLock lock(&mu_);
-  ++takers_;
-  while (queues_.empty() && !closed_ && absl::Now() < until) arrival_.WaitUntil(&mu_, until);
-  --takers_;
-  return TakeCompany();
+  std::vector<WaiterPtr> taken;
+  Wakes wakes;
+  {
+    MutexLock lock(&mu_);
+    ++takers_;
+    while (queues_.empty() && !closed_ && absl::Now() < until) arrival_.WaitUntil(&mu_, until);
+    --takers_;
+    taken = TakeCompany();
+    // Whoever was woken is here now, and wakes the next one if there is something left to do.
+    taker_is_coming_ = !queues_.empty() && takers_ > 0;
+    wakes.taker = taker_is_coming_;
+  }
+  Wake(wakes);
+  return taken;
 }
 
 // The next one, and whoever of its caller may be served with it.

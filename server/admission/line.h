@@ -166,7 +166,9 @@ class Line {
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::string trouble_ ABSL_GUARDED_BY(mu_);
   absl::Status bar_ ABSL_GUARDED_BY(mu_);
+  // Threads that wait in Next, and whether one of them has been woken and is not there yet.
   size_t takers_ ABSL_GUARDED_BY(mu_) = 0;
+  bool taker_is_coming_ ABSL_GUARDED_BY(mu_) = false;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 
