@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "tests/benchmark/load.h"
+#include "tests/benchmark/peers.h"
 #include "tests/support/gateway.h"
 #include "tests/support/pgbouncer.h"
 #include "tests/support/postgres_server.h"
@@ -34,11 +35,11 @@ int Main() {
   std::printf("| %-38s | %8s | %8s | %8s | %8s | %8s |\n", "SELECT 1", "calls/s", "p50 us", "p99 us", "CPU us",
               "failures");
   std::printf("|----------------------------------------|---------:|---------:|---------:|---------:|---------:|\n");
-  const Measurement libpq = MeasureLibpq(pgbouncer.ConnectionString(), kLength);
+  const Measurement libpq = MeasureLibpq({pgbouncer.directory(), 6432}, "SELECT 1", kLength);
   PrintRow("libpq -> PgBouncer, 1 connection", libpq);
   Measurement alone;
   for (const int callers : {1, 20, 64, 256}) {
-    const Measurement measured = MeasureGateway(gateway.address(), callers, kLength, pid);
+    const Measurement measured = MeasureGateway(gateway.address(), *FindWorkload("select1"), callers, kLength, pid);
     if (callers == 1) alone = measured;
     char what[64];
     std::snprintf(what, sizeof(what), "gateway -> PgBouncer, %d caller%s", callers, callers == 1 ? "" : "s");
@@ -47,7 +48,7 @@ int Main() {
   for (const int calls : {1000, 10000}) {
     char what[64];
     std::snprintf(what, sizeof(what), "gateway, burst of %d calls at once", calls);
-    PrintRow(what, Burst(gateway.address(), calls, "SELECT 1"));
+    PrintRow(what, Burst(gateway.address(), *FindWorkload("select1"), calls));
   }
   std::printf("\nround trip of one caller: gateway / libpq = %.2f (p50)\n", absl::FDivDuration(alone.p50, libpq.p50));
   return 0;

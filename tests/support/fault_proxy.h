@@ -28,6 +28,7 @@ class FaultProxy {
 
   std::string Url() const;
   // Of its own unix socket.
+  const std::string& socket_directory() const { return directory_.path(); }
   std::string socket_path() const { return directory_.File(".s.PGSQL.5432"); }
 
   // From now on each byte arrives this much later. A round trip takes twice as long.
