@@ -123,6 +123,10 @@ void Gateway::ReloadCallers() {
   observer_.Record(observe::CallersReloaded{count});
 }
 
+void Gateway::AwaitCalls(absl::Time until) const {
+  while (service_->calls_in_progress() > 0 && absl::Now() < until) absl::SleepFor(absl::Milliseconds(10));
+}
+
 void Gateway::Drain(const std::string& why) {
   observer_.Record(observe::GatewayDraining{why});
   // Health first: a client that is told CANCELLED by a closing server does not retry.
@@ -134,8 +138,12 @@ void Gateway::Drain(const std::string& why) {
   const absl::Time grace_end = absl::Now() + config_.drain_grace;
   // Calls are served until the grace ends. Streams that others hold (a health Watch) do not
   // count: gRPC would wait for them as well.
-  while (service_->calls_in_progress() > 0 && absl::Now() < grace_end) absl::SleepFor(absl::Milliseconds(10));
+  AwaitCalls(grace_end);
   line_->RefuseAll(errors::Draining());
+  // What gRPC cancels is told CANCELLED, whatever became of it: the last calls are ended here,
+  // and answered. A cancel may take some time (Connection::Options::cancel_wait).
+  service_->DrainCalls();
+  AwaitCalls(absl::Now() + absl::Seconds(3));
   server_->Shutdown(absl::Now() + absl::Milliseconds(100));
   pool_.reset();
   observer_.Record(observe::GatewayStopped{});

@@ -37,6 +37,8 @@ class Gateway {
 
  private:
   Gateway(const config::Config& config, observe::Observer* observer);
+  // Until no call is in progress.
+  void AwaitCalls(absl::Time until) const;
 
   const config::Config config_;
   observe::Observer& observer_;

@@ -1,5 +1,6 @@
 // sluiced: serves a PostgreSQL database over gRPC. See --help.
 
+#include <grpc/support/log.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -80,6 +81,8 @@ int Main(int argc, char** argv) {
 
   // Debian's Abseil looks for deadlocks at every lock, also of gRPC: 5 % of the gateway's time.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  // gRPC's own lines would stand among ours; who looks for a fault in it can have them.
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
   sigset_t signals;
   sigemptyset(&signals);
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);

@@ -1,13 +1,17 @@
 // sluice: the command line of a Sluice gateway. See --help.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "server/version.h"
@@ -28,7 +32,10 @@ void AddTargetOptions(CLI::App* app, Target* target) {
   app->add_option("--ca_file", target->options.ca_file, "TLS with this CA (PEM)")->envname("SLUICE_CA_FILE");
   app->add_option("--cert_file", target->options.cert_file, "Client certificate (PEM)");
   app->add_option("--key_file", target->options.key_file, "Its key (PEM)");
-  if (const char* token = std::getenv("SLUICE_TOKEN")) target->options.token = token;
+  if (const char* token = std::getenv("SLUICE_TOKEN")) {
+    // A mounted secret often ends with a newline.
+    target->options.token = std::string(absl::StripTrailingAsciiWhitespace(token));
+  }
 }
 
 void AddCallOptions(CLI::App* command, CallArguments* call) {
@@ -41,12 +48,42 @@ void AddCallOptions(CLI::App* command, CallArguments* call) {
       ->capture_default_str();
 }
 
+// What CLI11 could not place: behind a statement its parameters, elsewhere a mistake. A mistyped
+// option is no parameter. (An option of CLI11 for them would take [a,b] for two.)
+std::vector<std::string> Parameters(const CLI::App& app) {
+  std::vector<std::string> words = app.remaining(/*recurse=*/true);
+  for (const std::string& word : words) {
+    if (absl::StartsWith(word, "--")) throw CLI::ExtrasError("query", {word + " (a parameter? Behind a --, then)"});
+  }
+  return words;
+}
+
 void AddQuery(CLI::App* app, const Target& target, QueryArguments* query, Run* run) {
   CLI::App* command = app->add_subcommand("query", "Runs one statement: sluice query 'SELECT $1::int + 1' 41");
-  command->add_option("sql", query->sql, "The statement; - reads it from standard input")->required();
-  command->add_option("params", query->params, "$1, $2, ... as text; \\N is NULL");
+  command->add_option("sql", query->sql, "The statement; - reads it from standard input");
+  command->footer("Behind the statement: $1, $2, ... as text; \\N is NULL. What begins with -- stands behind a --.");
   AddCallOptions(command, &query->call);
-  command->callback([&target, query, run] { *run = [&target, query] { return RunQuery(target, *query); }; });
+  command->callback([&target, app, query, run] {
+    // What stood behind a -- is there already: TakeVerbatim.
+    std::vector<std::string> words = Parameters(*app);
+    query->params.insert(query->params.begin(), words.begin(), words.end());
+    if (query->sql.empty() && !query->params.empty()) {
+      query->sql = query->params.front();
+      query->params.erase(query->params.begin());
+    }
+    if (query->sql.empty()) throw CLI::RequiredError("sql");
+    *run = [&target, query] { return RunQuery(target, *query); };
+  });
+}
+
+// Takes what stands behind a query's -- away from CLI11, which would not tell it from the rest.
+std::vector<std::string> TakeVerbatim(int* argc, char** argv) {
+  char** const end = argv + *argc;
+  const auto is = [](const char* what) { return [what](const char* word) { return std::strcmp(word, what) == 0; }; };
+  char** const separator = std::find_if(std::find_if(argv, end, is("query")), end, is("--"));
+  if (separator == end) return {};
+  *argc = static_cast<int>(separator - argv);
+  return std::vector<std::string>(separator + 1, end);
 }
 
 void AddBatch(CLI::App* app, const Target& target, BatchArguments* batch, Run* run) {
@@ -71,7 +108,7 @@ void AddHealth(CLI::App* app, const Target& target, std::string* service, Run* r
 
 void AddDoctor(CLI::App* app, std::string* database_url, Run* run) {
   CLI::App* command = app->add_subcommand("doctor", "Examines a database connection, without a gateway");
-  command->add_option("--database_url", *database_url, "As sluiced takes it")->envname("DATABASE_URL");
+  command->add_option("database_url,--database_url", *database_url, "As sluiced takes it")->envname("DATABASE_URL");
   command->callback([database_url, run] { *run = [database_url] { return RunDoctor(*database_url); }; });
 }
 
@@ -82,6 +119,13 @@ void HideUrls(int argc, char** argv) {
   }
 }
 
+// An export that a full disk cut short did not succeed.
+int EndOutput(int exit_code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  std::perror("sluice: standard output");
+  return exit_code == kExitOk ? kExitFailed : exit_code;
+}
+
 int Main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "C.UTF-8");
   CLI::App app("sluice talks to a Sluice gateway, which serves PostgreSQL over gRPC.", "sluice");
@@ -89,12 +133,14 @@ int Main(int argc, char** argv) {
   app.footer("Exit codes: 0 done, 1 the call failed, 2 wrong arguments, 3 no gateway answered.");
   app.option_defaults()->always_capture_default(false);
   app.fallthrough();
+  app.allow_extras();
   // What comes behind it is an argument, also if it is the name of another command.
   app.require_subcommand(0, 1);
   Target target;
   AddTargetOptions(&app, &target);
   Run run;
   QueryArguments query;
+  query.params = TakeVerbatim(&argc, argv);
   AddQuery(&app, target, &query, &run);
   BatchArguments batch;
   AddBatch(&app, target, &batch, &run);
@@ -107,11 +153,12 @@ int Main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+    if (!app.got_subcommand("query") && app.remaining_size(true) != 0) throw CLI::ExtrasError(app.remaining(true));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
   HideUrls(argc, argv);
-  if (run) return run();
+  if (run) return EndOutput(run());
   std::fputs(app.help().c_str(), stderr);
   return kExitUsage;
 }

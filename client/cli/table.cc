@@ -43,8 +43,9 @@ std::string Text(const v1::Column& column, const v1::ColumnData& data, int row) 
     case v1::COLUMN_KIND_INT64: return absl::StrCat(data.int64s(row));
     case v1::COLUMN_KIND_DOUBLE: {
       // The shortest form that reads back as the same bits.
-      return std::isfinite(data.doubles(row)) ? nlohmann::json(data.doubles(row)).dump()
-                                              : absl::StrCat(data.doubles(row));
+      if (std::isfinite(data.doubles(row))) return nlohmann::json(data.doubles(row)).dump();
+      if (std::isnan(data.doubles(row))) return "NaN";
+      return data.doubles(row) > 0 ? "Infinity" : "-Infinity";
     }
     case v1::COLUMN_KIND_BYTES: return absl::StrCat("\\x", absl::BytesToHexString(data.blobs(row)));
     case v1::COLUMN_KIND_TIMESTAMP: return TimestampText(data.int64s(row), false);

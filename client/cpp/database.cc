@@ -139,6 +139,12 @@ absl::StatusOr<Database> Database::Open(const std::string& target) {
 }
 
 absl::StatusOr<Database> Database::Open(const Options& options) {
+  for (const char c : options.token) {
+    // gRPC ends the process on any other.
+    if (c < 0x21 || c > 0x7e) {
+      return absl::InvalidArgumentError("the token has a character that no token has: a newline at its end?");
+    }
+  }
   absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials = Credentials(options);
   if (!credentials.ok()) return credentials.status();
   grpc::ChannelArguments arguments;

@@ -17,6 +17,7 @@
 #include "server/admin/advice.h"
 #include "server/admin/knock.h"
 #include "server/admin/pooler.h"
+#include "server/base/error.h"
 #include "server/postgres/address.h"
 #include "server/postgres/connection.h"
 #include "server/postgres/statement_probe.h"
@@ -133,7 +134,8 @@ class Examination {
     connection_ = Open(options_, &failure);
     if (connection_ == nullptr) {
       const std::string code = failure.error.sqlstate.empty() ? "" : absl::StrCat(failure.error.sqlstate, " ");
-      return Bad(tried, code + failure.error.message, std::string(AdviceFor(failure)));
+      // libpq repeats itself for each address.
+      return Bad(tried, Shortened(code + failure.error.message, 500), std::string(AdviceFor(failure)));
     }
     Good(tried, absl::StrCat("in ", InMilliseconds(absl::Now() - begin), ", TCP, TLS and authentication together"));
     return true;

@@ -13,7 +13,7 @@ postgres::FlightReport Fly(Connection* connection, absl::string_view sql) {
   postgres::Flight flight;
   flight.statements = {sql};
   flight.alone = true;
-  flight.deadline = absl::Now() + absl::Seconds(10);
+  flight.time = TimeBudget::Of(absl::Now(), absl::Seconds(10));
   return connection->Fly(flight);
 }
 

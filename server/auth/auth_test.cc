@@ -36,7 +36,7 @@ Credentials WithHeader(const std::string& header) {
 
 TEST(AuthenticatorTest, KnowsACallerByEitherOfItsTokens) {
   const Authenticator authenticator(TwoCallers());
-  for (const char* token : {"Bearer old", "bearer new"}) {
+  for (const char* token : {"Bearer old", "bearer new", "BEARER old"}) {
     absl::StatusOr<Caller> caller = authenticator.Identify(WithHeader(token));
     ASSERT_TRUE(caller.ok()) << caller.status();
     EXPECT_EQ(caller->name, "checkout");
@@ -89,6 +89,16 @@ TEST(CallersFileTest, SaysWhatIsWrongWithoutQuotingAHash) {
       {R"({"callers": [{"name": "a", "certificate_san": "s", "permissions": ["sql"]},
                        {"name": "a", "certificate_san": "t", "permissions": ["sql"]}]})",
        "is there twice"},
+      // Of the empty token, which whoever forgot its own would send.
+      {R"({"callers": [{"name": "a", "permissions": ["sql"], "token_sha256":
+           "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}]})",
+       "empty"},
+      {absl::StrCat(R"({"callers": [{"name": "a", "token_sha256": ")", hash, R"(", "permissions": ["sql"]},
+                       {"name": "b", "token_sha256": ")",
+                    hash, R"(", "permissions": ["read_only"]}]})"),
+       "has a token that another one has"},
+      {R"({"callers": [{"name": "a", "certificate_san": "s", "permissions": ["read_only"], "permissions": ["sql"]}]})",
+       "twice"},
   };
   for (const auto& [json, message] : cases) {
     absl::Status status = ParseCallers(json).status();

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/strip.h"
 #include "server/base/errors.h"
 
 namespace sluice::auth {
@@ -50,9 +49,9 @@ absl::StatusOr<Caller> Authenticator::Identify(const Credentials& credentials) c
   const KnownCaller* found = nullptr;
   if (credentials.authorization.has_value()) {
     absl::string_view token = *credentials.authorization;
-    if (!absl::ConsumePrefix(&token, "Bearer ") && !absl::ConsumePrefix(&token, "bearer ")) {
-      return errors::TokenInvalid();
-    }
+    constexpr absl::string_view kScheme = "Bearer ";
+    if (!absl::StartsWithIgnoreCase(token, kScheme) || token.size() == kScheme.size()) return errors::TokenInvalid();
+    token.remove_prefix(kScheme.size());
     found = FindByToken(*known, token);
   } else if (!credentials.certificate_sans.empty()) {
     found = FindByCertificate(*known, credentials.certificate_sans);

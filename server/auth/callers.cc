@@ -1,14 +1,17 @@
 #include "server/auth/callers.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/status_macros.h"
 
@@ -47,6 +50,22 @@ absl::Status Grant(const std::string& permission, absl::string_view where, Permi
                                      "; there are sql, read_only, copy, listen, impersonate and admin"));
 }
 
+// Of JSON's objects the last of two equal keys counts, and nobody sees it.
+std::optional<std::string> DoubledKey(absl::string_view text) {
+  std::vector<std::set<std::string>> keys(1);
+  std::optional<std::string> doubled;
+  const auto follow = [&](int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      doubled = parsed.get<std::string>();
+    }
+    return true;
+  };
+  const Json json = Json::parse(text.begin(), text.end(), follow, /*allow_exceptions=*/false);
+  return json.is_discarded() ? std::nullopt : doubled;
+}
+
 absl::StatusOr<KnownCaller> ParseCaller(const Json& json, size_t index) {
   std::string where = absl::StrCat("callers[", index, "]");
   if (!json.is_object()) return Problem(where, "must be an object");
@@ -67,6 +86,9 @@ absl::StatusOr<KnownCaller> ParseCaller(const Json& json, size_t index) {
     if (hash.size() != 64 || !std::all_of(hash.begin(), hash.end(), absl::ascii_isxdigit)) {
       return Problem(where, "token_sha256 must be 64 hex digits (printf %s \"$TOKEN\" | sha256sum)");
     }
+    // What sha256sum says when the variable with the token is not set.
+    constexpr char kOfNothing[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    if (absl::EqualsIgnoreCase(hash, kOfNothing)) return Problem(where, "token_sha256 is that of an empty token");
     const std::string bytes = absl::HexStringToBytes(hash);
     std::copy(bytes.begin(), bytes.end(), known.token_hashes.emplace_back().begin());
   }
@@ -83,16 +105,24 @@ absl::StatusOr<KnownCaller> ParseCaller(const Json& json, size_t index) {
 }  // namespace
 
 absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view text) {
+  if (std::optional<std::string> key = DoubledKey(text))
+    return Problem("the file", absl::StrCat(*key, " is there twice in one object"));
   const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || json.size() != 1 || json.find("callers") == json.end() || !json["callers"].is_array()) {
     return absl::InvalidArgumentError("must be JSON of the form {\"callers\": [...]}");
   }
   std::vector<KnownCaller> callers;
   std::set<std::string> names;
+  std::set<std::array<unsigned char, 32>> hashes;
   for (const Json& item : json["callers"]) {
     ASSIGN_OR_RETURN(KnownCaller caller, ParseCaller(item, callers.size()));
     if (!names.insert(caller.caller.name).second) {
       return Problem(absl::StrCat("caller ", caller.caller.name), "is there twice");
+    }
+    for (const auto& hash : caller.token_hashes) {
+      if (!hashes.insert(hash).second) {
+        return Problem(absl::StrCat("caller ", caller.caller.name), "has a token that another one has");
+      }
     }
     callers.push_back(std::move(caller));
   }

@@ -121,6 +121,12 @@ absl::Status NotInTransaction(absl::string_view keyword) {
                  {{"keyword", std::string(keyword)}, {"sqlstate", "25001"}});
 }
 
+absl::Status ReadOnly(absl::string_view what) {
+  return Refused(StatusCode::kFailedPrecondition, "READ_ONLY",
+                 absl::StrCat(what, " writes, which READ ONLY would not keep it from"),
+                 {{"sqlstate", "25006"}, {"what", std::string(what)}});
+}
+
 absl::Status AmbiguousString() {
   return Refused(StatusCode::kFailedPrecondition, "AMBIGUOUS_STRING",
                  "the server has standard_conforming_strings = off, which changes what a backslash in '...' means; "
@@ -168,12 +174,15 @@ absl::Status BackendUnreachable(absl::string_view why, std::optional<absl::Durat
 
 absl::Status ReadInterrupted(absl::string_view why) {
   ErrorFacts facts = FactsOf(BackendUnreachable(why, absl::Milliseconds(100)));
-  facts.outcome = v1::OUTCOME_ROLLED_BACK;
+  facts.outcome = v1::OUTCOME_UNKNOWN;
   return MakeError(std::move(facts));
 }
 
-absl::Status Draining() {
-  return TryLater(StatusCode::kUnavailable, "DRAINING", "this gateway is shutting down", absl::ZeroDuration());
+absl::Status Draining(v1::Outcome outcome) {
+  ErrorFacts facts = FactsOf(Refused(StatusCode::kUnavailable, "DRAINING", "this gateway is shutting down"));
+  facts.outcome = outcome;
+  if (outcome != v1::OUTCOME_UNKNOWN) facts.retry_after = absl::ZeroDuration();
+  return MakeError(std::move(facts));
 }
 
 absl::Status Cancelled(v1::Outcome outcome) {

@@ -45,6 +45,8 @@ absl::Status SessionState(absl::string_view what, absl::string_view use_instead)
 absl::Status CopyNotSupported();
 // In a batch or read-only transaction, a statement that can not run in a transaction block.
 absl::Status NotInTransaction(absl::string_view keyword);
+// In a READ ONLY transaction, what such a one would not keep from writing.
+absl::Status ReadOnly(absl::string_view what);
 // A string that this server's standard_conforming_strings = off would read differently.
 absl::Status AmbiguousString();
 
@@ -65,9 +67,10 @@ absl::Status QueueTimeout(absl::Duration waited, absl::string_view why);
 // No connection: without `retry_after` if trying again would not help until somebody changes
 // something (a wrong password, no such database).
 absl::Status BackendUnreachable(absl::string_view why, std::optional<absl::Duration> retry_after);
-// The connection broke under a call that was READ ONLY: it may be made again.
+// The connection broke under a call that was READ ONLY: it may be made again, as the caller said
+// that it only reads. (What it hides in a view may have been done.)
 absl::Status ReadInterrupted(absl::string_view why);
-absl::Status Draining();
+absl::Status Draining(v1::Outcome outcome = v1::OUTCOME_NOT_STARTED);
 absl::Status Cancelled(v1::Outcome outcome);
 absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit);
 // The connection broke, or answered nonsense, after the statement was sent.

@@ -89,6 +89,13 @@ TEST(BindTest, RendersArraysAsOneString) {
   *array->add_elements()->mutable_array_value()->add_elements() = Int(1);
   *array->add_elements()->mutable_array_value()->add_elements() = Int(2);
   EXPECT_EQ(Bound("SELECT $1", {value}), "SELECT ('{{\"1\"},{\"2\"}}'::pg_catalog.\"_int4\")");
+
+  // A box has commas of its own.
+  array->Clear();
+  array->set_element_type("box");
+  *array->add_elements() = Text("(1,1),(0,0)");
+  *array->add_elements() = Text("(2,2),(1,1)");
+  EXPECT_EQ(Bound("SELECT $1", {value}), "SELECT ('{\"(1,1),(0,0)\";\"(2,2),(1,1)\"}'::pg_catalog.\"_box\")");
 }
 
 TEST(BindTest, RefusesMisshapenArrays) {

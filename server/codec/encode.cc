@@ -125,19 +125,41 @@ class ColumnWriter {
   v1::ColumnData& data_;
 };
 
-bool EncodeColumn(const postgres::Result& result, int column, const ColumnType& type, const EncodeOptions& options,
-                  v1::ColumnData* data) {
+// At least so many bytes a value has in a reply.
+int64_t SizeMin(v1::ColumnKind kind, absl::string_view text) {
+  switch (kind) {
+    case v1::COLUMN_KIND_BOOL:
+    case v1::COLUMN_KIND_INT32:
+    case v1::COLUMN_KIND_INT64:
+    case v1::COLUMN_KIND_TIMESTAMP:
+    case v1::COLUMN_KIND_TIMESTAMPTZ: return 1;
+    case v1::COLUMN_KIND_DOUBLE: return sizeof(double);
+    case v1::COLUMN_KIND_BYTES: return 2 + static_cast<int64_t>(text.size()) / 4;
+    case v1::COLUMN_KIND_INTERVAL:
+    case v1::COLUMN_KIND_ARRAY: return 2;
+    default: return 2 + static_cast<int64_t>(text.size());
+  }
+}
+
+enum class Encoded { kWell, kOfAnotherForm, kTooLarge };
+
+// Takes what it needs from `bytes_left`.
+Encoded EncodeColumn(const postgres::Result& result, int column, const ColumnType& type, const EncodeOptions& options,
+                     int64_t* bytes_left, v1::ColumnData* data) {
   ColumnWriter writer(type, options, data);
   for (int row = 0; row < result.row_count(); ++row) {
-    if (!result.IsNull(row, column)) {
-      if (!writer.Append(result.Text(row, column))) return false;
+    const bool is_null = result.IsNull(row, column);
+    *bytes_left -= SizeMin(type.kind, is_null ? absl::string_view() : result.Text(row, column));
+    if (*bytes_left < 0) return Encoded::kTooLarge;
+    if (!is_null) {
+      if (!writer.Append(result.Text(row, column))) return Encoded::kOfAnotherForm;
       continue;
     }
     writer.AppendNull();
     if (data->nulls().empty()) data->mutable_nulls()->Resize(result.row_count(), false);
     data->set_nulls(row, true);
   }
-  return true;
+  return Encoded::kWell;
 }
 
 ColumnType RawBytes() {
@@ -153,34 +175,37 @@ bool IsTimestamp(v1::ColumnKind kind) {
 
 }  // namespace
 
-void Encode(const postgres::Result& result, const std::vector<ColumnType>& types, const EncodeOptions& options,
+bool Encode(const postgres::Result& result, const std::vector<ColumnType>& types, const EncodeOptions& options,
             v1::ResultSet* out) {
   out->set_command(result.command());
   out->set_row_count(result.affected_count());
-  if (result.column_count() == 0) return;
+  if (result.column_count() == 0) return true;
   v1::RowBatch* rows = out->mutable_rows();
   rows->set_row_count(result.row_count());
+  int64_t bytes_left = options.bytes_max;
   for (int i = 0; i < result.column_count(); ++i) {
     const postgres::ColumnFacts facts = result.column(i);
     v1::Column* column = out->add_columns();
     column->set_name(WithoutInvalidUtf8(facts.name));
-    column->set_kind(IsTimestamp(types[i].kind) && options.timestamps_as_text ? v1::COLUMN_KIND_TEXT : types[i].kind);
     column->set_type_oid(facts.type_oid);
     column->set_type_name(types[i].name);
     column->set_type_modifier(facts.type_modifier);
     column->set_table_oid(facts.table_oid);
     column->set_table_column(facts.table_column);
     v1::ColumnData* data = rows->add_columns();
-    if (EncodeColumn(result, i, types[i], options, data)) continue;
-    // As PostgreSQL wrote it, then.
-    data->Clear();
-    column->set_kind(v1::COLUMN_KIND_OTHER);
-    if (EncodeColumn(result, i, ColumnType(), EncodeOptions(), data)) continue;
-    // Of another encoding, which a call may set for itself: no string of Protobuf may hold it.
-    data->Clear();
-    column->set_kind(v1::COLUMN_KIND_BYTES);
-    EncodeColumn(result, i, RawBytes(), EncodeOptions(), data);
+    // As its type has it; or as PostgreSQL wrote it; or, of another encoding (which a call may set
+    // for itself), as bytes, since no string of Protobuf may hold it.
+    const ColumnType forms[] = {types[i], ColumnType(), RawBytes()};
+    for (const ColumnType& form : forms) {
+      data->Clear();
+      const bool is_text = IsTimestamp(form.kind) && options.timestamps_as_text;
+      column->set_kind(is_text ? v1::COLUMN_KIND_TEXT : form.kind);
+      const Encoded encoded = EncodeColumn(result, i, form, options, &bytes_left, data);
+      if (encoded == Encoded::kTooLarge) return false;
+      if (encoded == Encoded::kWell) break;
+    }
   }
+  return true;
 }
 
 }  // namespace sluice::codec

@@ -85,14 +85,16 @@ std::string BuiltIn(absl::string_view name) { return absl::StrCat("pg_catalog.\"
 // Builds PostgreSQL's array text, {"a",NULL,{...}}, checking its shape on the way.
 class ArrayWriter {
  public:
-  explicit ArrayWriter(int index) : index_(index) {}
+  // A box has commas of its own: its arrays are the only ones with another delimiter.
+  ArrayWriter(int index, absl::string_view element_type)
+      : index_(index), delimiter_(element_type == "box" ? ';' : ',') {}
 
   absl::Status Append(const v1::ArrayValue& array, size_t depth) {
     RETURN_IF_ERROR(CheckLength(array, depth));
     text_ += '{';
     bool first = true;
     for (const v1::Value& element : array.elements()) {
-      if (!first) text_ += ',';
+      if (!first) text_ += delimiter_;
       first = false;
       RETURN_IF_ERROR(AppendElement(element, depth));
     }
@@ -153,6 +155,7 @@ class ArrayWriter {
   }
 
   const int index_;
+  const char delimiter_;
   std::string text_;
   std::string element_type_;
   v1::Value::KindCase kind_ = v1::Value::KIND_NOT_SET;
@@ -170,7 +173,7 @@ std::string ArrayOf(absl::string_view element_type) {
 
 absl::StatusOr<ValueText> ArrayText(const v1::Value& value, int index) {
   const v1::ArrayValue& array = value.array_value();
-  ArrayWriter writer(index);
+  ArrayWriter writer(index, array.element_type());
   RETURN_IF_ERROR(writer.Append(array, 0));
   ValueText result;
   if (!array.element_type().empty()) {

@@ -76,7 +76,7 @@ void CheckDatabase(Checker* check, Config* config) {
 }
 
 void CheckWhoGetsIn(Checker* check, const Config& config) {
-  const bool unix_socket = absl::StartsWith(config.listen, "unix:");
+  const bool unix_socket = absl::StartsWith(config.listen, "unix:") && config.listen.size() > 5;
   int port = 0;
   const size_t colon = config.listen.rfind(':');
   if (!unix_socket && (colon == std::string::npos || !absl::SimpleAtoi(config.listen.substr(colon + 1), &port) ||

@@ -64,6 +64,22 @@ TEST_F(ConfigTest, FlagsWinOverEnvironmentOverDotEnvOverFile) {
   EXPECT_EQ(config->listen, "127.0.0.1:1");
 }
 
+TEST_F(ConfigTest, ADotEnvMayHaveCommentsBehindValuesAndAMarkOfUtf8) {
+  const std::string dot_env = FileWith("commented",
+                                       "\xef\xbb\xbfSLUICE_POOL_SIZE=7 # of 20\n"
+                                       "SLUICE_LISTEN=\"127.0.0.1:1\" # local\nSLUICE_CALL_TIMEOUT=5s\t\n");
+  const std::optional<Config> config = Make({}, dot_env);
+  ASSERT_TRUE(config.has_value()) << Problems();
+  EXPECT_EQ(config->pool_size, 7);
+  EXPECT_EQ(config->listen, "127.0.0.1:1");
+  EXPECT_EQ(config->call_timeout, absl::Seconds(5));
+}
+
+TEST_F(ConfigTest, AFlagThatIsGivenTwiceIsAProblem) {
+  EXPECT_FALSE(Make({"--pool_size=1", "--pool-size=2"}).has_value());
+  EXPECT_TRUE(absl::StrContains(Problems(), "given twice")) << Problems();
+}
+
 TEST_F(ConfigTest, ReportsAllProblemsAtOnceWithTheirNames) {
   TestEnvironment() = {{"DATABASE_URL", "mysql://app:secret@db"}, {"SLUICE_POOL_SIZE", "many"}};
   EXPECT_FALSE(Make({"--call_timeout=soon", "--nonsense", "--jit_strategy=off"}).has_value());
@@ -82,6 +98,7 @@ TEST_F(ConfigTest, AnotherAddressThanLoopbackNeedsTlsAndCallers) {
   EXPECT_FALSE(Make({"--listen=10.0.0.1:7432", "--callers_file=f"}).has_value());
   EXPECT_TRUE(Make({"--listen=0.0.0.0:7432", "--tls_cert=c", "--tls_key=k", "--callers_file=f"}).has_value());
   EXPECT_FALSE(Make({"--listen=127.0.0.1.example.com:7432"}).has_value());
+  EXPECT_FALSE(Make({"--listen=unix:"}).has_value());
   EXPECT_TRUE(Make({"--listen=0.0.0.0:7432", "--insecure"}).has_value());
   for (const char* local : {"127.0.0.1:0", "localhost:1", "[::1]:1", "unix:/tmp/x"}) {
     EXPECT_TRUE(Make({std::string("--listen=") + local}).has_value()) << local;

@@ -31,11 +31,13 @@ void Offer(const Setting& setting, absl::string_view text, std::string source, R
   raw->values.insert({setting.name, {std::string(text), std::move(source)}});
 }
 
+// What stands in quotes, or all up to a comment (a # behind a space).
 absl::string_view Unquoted(absl::string_view value) {
-  if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) {
-    return value.substr(1, value.size() - 2);
+  if (!value.empty() && (value.front() == '"' || value.front() == '\'')) {
+    const size_t end = value.find(value.front(), 1);
+    if (end != absl::string_view::npos) return value.substr(1, end - 1);
   }
-  return value;
+  return absl::StripTrailingAsciiWhitespace(value.substr(0, value.find(" #")));
 }
 
 // KEY = value lines, # comments. `strict`: a key that is no setting is a problem (our own
@@ -48,7 +50,9 @@ void ReadFile(const std::string& path, bool strict, RawSettings* raw) {
   }
   std::string text;
   for (int number = 1; std::getline(file, text); ++number) {
-    absl::string_view line = absl::StripAsciiWhitespace(text);
+    absl::string_view line = text;
+    if (number == 1) absl::ConsumePrefix(&line, "\xef\xbb\xbf");  // some editors' mark of UTF-8
+    line = absl::StripAsciiWhitespace(line);
     if (line.empty() || line.front() == '#') continue;
     absl::ConsumePrefix(&line, "export ");
     const size_t equals = line.find('=');
@@ -97,6 +101,7 @@ void ReadArguments(const std::vector<std::string>& arguments, RawSettings* raw) 
       continue;
     }
     const std::string source = absl::StrCat("--", name);
+    if (raw->values.count(name) > 0) raw->problems.push_back(absl::StrCat(source, ": given twice"));
     if (equals != absl::string_view::npos) {
       Offer(*setting, argument.substr(equals + 1), source, raw);
     } else if (IsSwitch(name)) {

@@ -1,11 +1,16 @@
 #include "server/observe/log.h"
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <utility>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/error.h"
+#include "server/base/mutex.h"
 
 namespace sluice::observe {
 namespace {
@@ -119,51 +124,73 @@ std::string AsText(const Line& line, absl::Time now) {
 
 }  // namespace
 
-Log::Log(const Options& options, std::FILE* out) : options_(options), out_(out), thread_([this] { WriteAll(); }) {}
+struct Log::State {
+  State(const Options& options, std::FILE* out) : options(options), out(out) {}
+
+  struct Entry {
+    absl::Time time;
+    Event event;
+  };
+
+  const Options options;
+  std::FILE* const out;
+  Mutex mu;
+  CondVar changed;
+  std::vector<Entry> queue ABSL_GUARDED_BY(mu);
+  int64_t dropped ABSL_GUARDED_BY(mu) = 0;
+  bool stopping ABSL_GUARDED_BY(mu) = false;
+  bool stopped ABSL_GUARDED_BY(mu) = false;
+
+  void Run() {
+    for (bool last = false; !last;) {
+      std::vector<Entry> entries;
+      {
+        MutexLock lock(&mu);
+        while (queue.empty() && !stopping) changed.Wait(&mu);
+        entries.swap(queue);
+        if (dropped > 0) entries.push_back({absl::Now(), LinesDropped{dropped}});
+        dropped = 0;
+        last = stopping;
+      }
+      for (const Entry& entry : entries) Write(entry);
+      std::fflush(out);
+    }
+    MutexLock lock(&mu);
+    stopped = true;
+    changed.NotifyAll();
+  }
+
+  void Write(const Entry& entry) const {
+    const Line line = std::visit(Describe(), entry.event);
+    const std::string text =
+        (options.format == LogFormat::kJson ? AsJson(line, entry.time) : AsText(line, entry.time)) + "\n";
+    std::fwrite(text.data(), 1, text.size(), out);
+  }
+};
+
+Log::Log(const Options& options, std::FILE* out) : state_(std::make_shared<State>(options, out)) {
+  std::thread([state = state_] { state->Run(); }).detach();
+}
 
 Log::~Log() {
-  {
-    MutexLock lock(&mu_);
-    stopping_ = true;
-  }
-  changed_.NotifyOne();
-  thread_.join();
+  const absl::Time end = absl::Now() + absl::Seconds(1);
+  MutexLock lock(&state_->mu);
+  state_->stopping = true;
+  state_->changed.NotifyAll();
+  while (!state_->stopped && absl::Now() < end) state_->changed.WaitUntil(&state_->mu, end);
 }
 
 void Log::Record(const Event& event) {
   if (!IsWorthALine(event)) return;
   {
-    MutexLock lock(&mu_);
-    if (queue_.size() >= options_.queue_length_max) {
-      ++dropped_;
+    MutexLock lock(&state_->mu);
+    if (state_->queue.size() >= state_->options.queue_length_max) {
+      ++state_->dropped;
       return;
     }
-    queue_.push_back({absl::Now(), event});
+    state_->queue.push_back({absl::Now(), event});
   }
-  changed_.NotifyOne();
-}
-
-void Log::WriteAll() {
-  for (bool stopping = false; !stopping;) {
-    std::vector<Entry> entries;
-    {
-      MutexLock lock(&mu_);
-      while (queue_.empty() && !stopping_) changed_.Wait(&mu_);
-      entries.swap(queue_);
-      if (dropped_ > 0) entries.push_back({absl::Now(), LinesDropped{dropped_}});
-      dropped_ = 0;
-      stopping = stopping_;
-    }
-    for (const Entry& entry : entries) Write(entry);
-    std::fflush(out_);
-  }
-}
-
-void Log::Write(const Entry& entry) {
-  const Line line = std::visit(Describe(), entry.event);
-  const std::string text =
-      (options_.format == LogFormat::kJson ? AsJson(line, entry.time) : AsText(line, entry.time)) + "\n";
-  std::fwrite(text.data(), 1, text.size(), out_);
+  state_->changed.NotifyOne();
 }
 
 }  // namespace sluice::observe

@@ -2,14 +2,9 @@
 #define SLUICE_SERVER_OBSERVE_LOG_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
-#include <thread>
-#include <vector>
+#include <memory>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/time/time.h"
-#include "server/base/mutex.h"
 #include "server/observe/events.h"
 
 namespace sluice::observe {
@@ -28,32 +23,18 @@ class Log : public Observer {
     size_t queue_length_max = 10000;
   };
 
-  // `out` must outlive the log.
+  // `out` must outlive the process.
   Log(const Options& options, std::FILE* out);
-  // Writes what is in the queue.
+  // Writes what is in the queue, for a second: a thread that is stuck in a pipe which nobody
+  // reads is left to the end of the process.
   ~Log() override;
 
   void Record(const Event& event) override;
 
  private:
-  struct Entry {
-    absl::Time time;
-    Event event;
-  };
-
-  void WriteAll();
-  void Write(const Entry& entry);
-
-  const Options options_;
-  std::FILE* const out_;
-
-  Mutex mu_;
-  CondVar changed_;
-  std::vector<Entry> queue_ ABSL_GUARDED_BY(mu_);
-  int64_t dropped_ ABSL_GUARDED_BY(mu_) = 0;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-
-  std::thread thread_;
+  struct State;
+  // Shared with the thread, which may outlive this.
+  const std::shared_ptr<State> state_;
 };
 
 }  // namespace sluice::observe

@@ -80,5 +80,16 @@ TEST(LogTest, WhatItCanNotWriteIsCountedAndStopsNobody) {
   close(ends[0]);
 }
 
+// Its thread is left alone in the pipe: a process must be able to end.
+TEST(LogTest, APipeThatNobodyReadsDoesNotKeepItFromEnding) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  // To the end of the process, like standard error.
+  std::FILE* out = fdopen(ends[1], "w");
+  std::setvbuf(out, nullptr, _IONBF, 0);
+  Log log(Json(), out);
+  for (int i = 0; i < 90; ++i) log.Record(GatewayDraining{std::string(10000, 'x')});
+}
+
 }  // namespace
 }  // namespace sluice::observe

@@ -13,9 +13,6 @@
 namespace sluice::postgres {
 namespace {
 
-// Room for statement_timeout to fire first: it ends a statement more cleanly than a cancel.
-constexpr absl::Duration kStatementTimeoutRoom = absl::Milliseconds(250);
-
 constexpr size_t kNoticesMax = 100;
 
 void ReceiveNotice(void* notices_slot, const PGresult* notice) {
@@ -77,7 +74,7 @@ bool Connection::Probe(absl::Time deadline, OpenFailure* failure) {
   Flight flight;
   flight.statements = {QuestionAboutServer()};
   flight.alone = true;
-  flight.deadline = deadline;
+  flight.time.work_until = deadline;
   const FlightReport report = Fly(flight);
   if (report.failure.has_value() || report.results.size() != 1 || report.results[0].row_count() != 1) {
     if (report.failure.has_value()) failure->error = report.failure->error;
@@ -130,7 +127,7 @@ FlightReport Connection::Fly(const Flight& flight) {
 std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightReport* report) {
   answered_ = false;
   if (interrupt_.raised()) return NotStarted(CutShort::kByCaller, *report);
-  if (absl::Now() >= flight.deadline) return NotStarted(CutShort::kByDeadline, *report);
+  if (absl::Now() >= flight.time.work_until) return NotStarted(CutShort::kByDeadline, *report);
   // What a quote is depends on the encoding; it may have changed with what came just now.
   if (lost_ || !IsAlive(session_->handle(), report->notices) || !SpeaksUtf8(session_->handle())) {
     lost_ = true;
@@ -138,8 +135,11 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   }
 
   Reception::Limits limits;
-  limits.deadline = flight.deadline;
-  limits.cancel_at = flight.deadline + (flight.alone ? absl::ZeroDuration() : kStatementTimeoutRoom);
+  limits.deadline = flight.time.work_until;
+  // statement_timeout ends a statement more cleanly than a cancel, but only one.
+  const bool has_own_timeout = !flight.alone && flight.statements.size() == 1;
+  limits.cancel_at = flight.time.work_until + (has_own_timeout ? flight.time.cancel_room() : absl::ZeroDuration());
+  limits.answer_by = flight.time.answer_by;
   limits.cancel_wait = cancel_wait_;
   limits.answer_bytes_max = flight.answer_bytes_max;
 

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/base/error.h"
+#include "server/base/time_budget.h"
 #include "server/postgres/result.h"
 #include "server/postgres/server_error.h"
 
@@ -36,9 +37,8 @@ struct Flight {
   bool read_only = false;
   bool deferrable = false;
 
-  // Becomes statement_timeout, and a cancel shortly after it (for the sum of several
-  // statements, and for what flies without prelude).
-  absl::Time deadline = absl::InfiniteFuture();
+  // Its end becomes statement_timeout, and a cancel for what that can not end.
+  TimeBudget time;
   // Past this many bytes of answer the flight is cancelled: libpq keeps it all in memory.
   int64_t answer_bytes_max = 64 << 20;
 };

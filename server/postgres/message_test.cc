@@ -24,7 +24,7 @@ TEST(MessageTest, WhatACallNeedsTravelsInFrontOfIt) {
   flight.isolation = Isolation::kSerializable;
   flight.read_only = true;
   flight.deferrable = true;
-  flight.deadline = kNow + absl::Milliseconds(250);
+  flight.time.work_until = kNow + absl::Milliseconds(250);
   const Message message = Compose(flight, JitOff(), /*sets_time_limit=*/true, kNow);
   EXPECT_EQ(message.text,
             "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE;SET LOCAL jit = off;"
@@ -35,14 +35,14 @@ TEST(MessageTest, WhatACallNeedsTravelsInFrontOfIt) {
 // statement_timeout = 0 would be no limit at all.
 TEST(MessageTest, ADeadlineThatIsAllButOverIsStillALimit) {
   Flight flight = Of({"SELECT 1"});
-  flight.deadline = kNow + absl::Microseconds(10);
+  flight.time.work_until = kNow + absl::Microseconds(10);
   EXPECT_EQ(Compose(flight, FixedPrelude(), true, kNow).text, "SET LOCAL statement_timeout = 1;SELECT 1");
 }
 
 TEST(MessageTest, WhatFliesAloneHasNoPrelude) {
   Flight flight = Of({"VACUUM"});
   flight.alone = true;
-  flight.deadline = kNow + absl::Seconds(1);
+  flight.time.work_until = kNow + absl::Seconds(1);
   const Message message = Compose(flight, JitOff(), true, kNow);
   EXPECT_EQ(message.text, "VACUUM");
   EXPECT_EQ(message.prelude_statements, 0u);

@@ -112,7 +112,7 @@ class Pool::Worker {
     Flight proof;
     proof.statements = {"SELECT 1"};
     proof.alone = true;
-    proof.deadline = absl::Now() + absl::Seconds(5);
+    proof.time = TimeBudget::Of(absl::Now(), absl::Seconds(5));
     connection_->ClearInterrupt();
     connection_->Fly(proof);
     Judge();

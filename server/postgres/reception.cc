@@ -64,6 +64,8 @@ bool Reception::AwaitResult() {
     if (!AwaitInput()) return false;
     Consume();
     if (bytes_received_ > limits_.answer_bytes_max) Cut(CutShort::kBySize);
+    // PostgreSQL does not hear of a cancel while it sends what it has: the rest is not waited for.
+    if (bytes_received_ > limits_.answer_bytes_max + limits_.answer_bytes_max / 4) return false;
   }
   return true;
 }
@@ -92,7 +94,7 @@ void Reception::Cut(CutShort why) {
   if (cut_short_ != CutShort::kNo) return;
   cut_short_ = why;
   cancel_sent_ = canceller_->Request(connection_);
-  give_up_at_ = absl::Now() + limits_.cancel_wait;
+  give_up_at_ = std::min(absl::Now() + limits_.cancel_wait, limits_.answer_by);
 }
 
 // libpq reads on until the whole result is in memory, and tells nobody how much that is. The

@@ -22,7 +22,8 @@ class Reception {
   struct Limits {
     absl::Time deadline;
     absl::Time cancel_at;        // the same, with a little room for statement_timeout
-    absl::Duration cancel_wait;  // from a cancel to giving up
+    absl::Duration cancel_wait;  // from a cancel to giving up,
+    absl::Time answer_by;        // and not after this
     int64_t answer_bytes_max;
   };
 

@@ -90,7 +90,8 @@ const Rules& ClassRules() {
       {"28", {StatusCode::kInternal}},
       {"2B", {StatusCode::kFailedPrecondition}},
       {"2D", {StatusCode::kFailedPrecondition}},
-      {"34", {StatusCode::kInternal}},
+      // A cursor that the caller itself named, in a batch.
+      {"34", {StatusCode::kFailedPrecondition}},
       {"3B", {StatusCode::kFailedPrecondition}},
       {"3D", {StatusCode::kNotFound}},
       {"3F", {StatusCode::kNotFound}},
@@ -186,10 +187,6 @@ absl::Status FromServerError(const ServerError& error, Outcome outcome, bool is_
     // A pooler's refusal under whatever code it uses: nothing ran, try again.
     facts.code = absl::StatusCode::kUnavailable;
     facts.reason = "BACKEND_UNREACHABLE";
-    facts.retry_after = absl::Milliseconds(100);
-  } else if (outcome == v1::OUTCOME_ROLLED_BACK && !is_verdict) {
-    // The way to a READ ONLY transaction broke: it may be made again.
-    facts.code = absl::StatusCode::kUnavailable;
     facts.retry_after = absl::Milliseconds(100);
   } else if (absl::StartsWith(error.sqlstate, "08")) {
     // PostgreSQL's own verdict: its connection to another server broke (dblink, a foreign

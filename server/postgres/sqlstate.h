@@ -17,8 +17,7 @@ absl::StatusCode CodeOfSqlState(absl::string_view sqlstate);
 // PostgreSQL's error as the caller sees it. `outcome` is what became of the work, and
 // `is_verdict` whether PostgreSQL judged the statement. Where it did not and the outcome
 // is unknown, code and reason are UNKNOWN / OUTCOME_UNKNOWN whatever the SQLSTATE, and
-// nothing invites a retry; where it did not and nothing is left behind (READ ONLY), the code
-// is UNAVAILABLE, with a RetryInfo. `position` is in the caller's own text (0 for none).
+// nothing invites a retry. `position` is in the caller's own text (0 for none).
 absl::Status FromServerError(const ServerError& error, Outcome outcome, bool is_verdict, int position);
 
 }  // namespace sluice::postgres

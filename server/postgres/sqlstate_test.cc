@@ -71,12 +71,6 @@ TEST(SqlStateTest, ABrokenConnectionOfPostgresItsOwnInvitesNoRetry) {
   EXPECT_FALSE(facts.retry_after.has_value());
 }
 
-TEST(SqlStateTest, AnInterruptedReadMayBeMadeAgain) {
-  const ErrorFacts facts = FactsOf(FromServerError(Error("57P01", "terminating"), v1::OUTCOME_ROLLED_BACK, false, 0));
-  EXPECT_EQ(facts.code, absl::StatusCode::kUnavailable);
-  EXPECT_TRUE(facts.retry_after.has_value());
-}
-
 TEST(SqlStateTest, LongFieldsAreCutBetweenCharacters) {
   ServerError error = Error("P0001", std::string(5000, 'x'));
   for (int i = 0; i < 500; ++i) error.detail += u8"é";

@@ -17,8 +17,10 @@ absl::Status EncodeResult(const Plan& plan, const postgres::Result& result, Type
   }
   codec::EncodeOptions options;
   options.timestamps_as_text = plan.timestamps_as_text;
-  codec::Encode(result, types->ColumnTypes(result, turn), options, out);
-  return absl::OkStatus();
+  options.bytes_max = plan.reply_bytes_max;
+  if (codec::Encode(result, types->ColumnTypes(result, turn), options, out)) return absl::OkStatus();
+  out->Clear();
+  return errors::ResponseTooLarge("bytes", plan.reply_bytes_max, result.row_count(), v1::OUTCOME_COMMITTED);
 }
 
 void AddNotices(const postgres::FlightReport& report, v1::ResultSet* result) {

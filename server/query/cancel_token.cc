@@ -2,10 +2,16 @@
 
 namespace sluice::query {
 
-void CancelToken::Cancel() {
+void CancelToken::End(bool draining) {
   MutexLock lock(&mu_);
+  if (!cancelled_) draining_ = draining;
   cancelled_ = true;
   if (flying_on_ != nullptr) flying_on_->Interrupt();
+}
+
+bool CancelToken::draining() const {
+  MutexLock lock(&mu_);
+  return draining_;
 }
 
 bool CancelToken::cancelled() const {

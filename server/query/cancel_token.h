@@ -12,8 +12,12 @@ namespace sluice::query {
 // connection only between Board and Leave.
 class CancelToken {
  public:
-  void Cancel();
+  void Cancel() { End(/*draining=*/false); }
+  // The gateway ends, and with it the call.
+  void Drain() { End(/*draining=*/true); }
   bool cancelled() const;
+  // Whether the gateway wanted it first.
+  bool draining() const;
 
   // Before a flight; false if the call is cancelled already, and the flight must not start.
   bool Board(postgres::Connection* connection);
@@ -21,8 +25,11 @@ class CancelToken {
   void Leave();
 
  private:
+  void End(bool draining);
+
   mutable Mutex mu_;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  bool draining_ ABSL_GUARDED_BY(mu_) = false;
   postgres::Connection* flying_on_ ABSL_GUARDED_BY(mu_) = nullptr;
 };
 

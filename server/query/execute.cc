@@ -72,6 +72,7 @@ google::rpc::Status ErrorOf(const Plan& plan, size_t index, const absl::Status& 
 TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteBatchResponse* response) {
   ReplyRoom room(plan, response->ByteSizeLong(), plan.statements.size());
   for (size_t index = response->results_size(); index < plan.statements.size(); ++index) {
+    turn->cost().statement = index;
     v1::BatchResult outcome;
     TurnEnd end = FlyOne(plan, index, types, turn, &room, &outcome);
     if (end.again) return end;

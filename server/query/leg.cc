@@ -42,10 +42,12 @@ Flight FlightFor(const Plan& plan, const Leg& leg, bool force_read_only) {
 }
 
 // PostgreSQL knows statements that can not run in a transaction better than the scanner.
-bool NeedsToFlyAlone(const FlightFailure& failure, const Flight& flight) {
+// (But a function may raise this code as well: what is planned always runs in one.)
+bool NeedsToFlyAlone(const FlightFailure& failure, const Flight& flight, const sql::Statement& facts) {
   const bool plain = flight.statements.size() == 1 && flight.identity.empty() && !flight.read_only &&
                      !flight.deferrable && flight.isolation == postgres::Isolation::kDefault;
-  return plain && !flight.alone && failure.outcome == v1::OUTCOME_ROLLED_BACK && failure.error.sqlstate == "25001";
+  return plain && !flight.alone && failure.outcome == v1::OUTCOME_ROLLED_BACK && failure.error.sqlstate == "25001" &&
+         !facts.is_plannable;
 }
 
 // In a batch an error says which statement it is about.
@@ -69,18 +71,13 @@ void AdmitFirstFlight(FlightFailure* failure) {
   if (failure->error.sqlstate == "25006") failure->is_verdict = false;
 }
 
-// A READ ONLY transaction leaves nothing behind, however it ends.
-void AdmitReadOnly(FlightFailure* failure) {
-  if (failure->outcome == v1::OUTCOME_UNKNOWN && !failure->is_verdict) failure->outcome = v1::OUTCOME_ROLLED_BACK;
-}
-
 }  // namespace
 
 absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn) {
   RETURN_IF_ERROR(CheckStrings(plan, leg, *turn));
   Flight flight = FlightFor(plan, leg, turn->cost().flies_again_as_read);
   FlightReport report = turn->Fly(flight);
-  if (report.failure.has_value() && NeedsToFlyAlone(*report.failure, flight)) {
+  if (report.failure.has_value() && NeedsToFlyAlone(*report.failure, flight, plan.statements[leg.first].bound.facts)) {
     flight.alone = true;
     flight.may_commit_midway = true;
     report = turn->Fly(flight);
@@ -101,11 +98,7 @@ TurnEnd EndOfFailure(const Plan& plan, const Leg& leg, FlightFailure failure, Tu
   Rerun rerun = MayRerun(failure, LooksReadOnly(plan, leg));
   if (rerun == Rerun::kAsReadOnly && cost.reruns++ >= kRerunsMax) rerun = Rerun::kNo;
   end.again = rerun == Rerun::kNotStarted || rerun == Rerun::kAsReadOnly;
-  if (plan.read_only) {
-    AdmitReadOnly(&failure);
-  } else if (cost.flies_again_as_read) {
-    AdmitFirstFlight(&failure);
-  }
+  if (cost.flies_again_as_read) AdmitFirstFlight(&failure);
   cost.flies_again_as_read |= rerun == Rerun::kAsReadOnly;
   const size_t index = std::min(leg.first + failure.statement, leg.last - 1);
   end.status = NameStatement(plan, index, ToStatus(failure, plan, plan.statements[index], *turn));

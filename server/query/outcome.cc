@@ -31,7 +31,8 @@ absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const Plan
                       const Turn& turn) {
   if (IsEffectOfCut(failure)) {
     switch (failure.cut_short) {
-      case CutShort::kByCaller: return errors::Cancelled(failure.outcome);
+      case CutShort::kByCaller:
+        return turn.draining() ? errors::Draining(failure.outcome) : errors::Cancelled(failure.outcome);
       case CutShort::kByDeadline: return errors::DeadlineExceeded(failure.outcome, turn.limit());
       case CutShort::kBySize: return errors::ResponseTooLarge("bytes", plan.answer_bytes_max, 0, failure.outcome);
       case CutShort::kNo: break;
@@ -45,8 +46,9 @@ absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const Plan
     // libpq's or our own word for a broken connection.
     switch (failure.outcome) {
       case v1::OUTCOME_NOT_STARTED: return errors::BackendUnreachable(failure.error.message, absl::Milliseconds(100));
-      case v1::OUTCOME_ROLLED_BACK: return errors::ReadInterrupted(failure.error.message);
-      default: return errors::OutcomeUnknown(failure.error.message);
+      default:
+        return plan.read_only ? errors::ReadInterrupted(failure.error.message)
+                              : errors::OutcomeUnknown(failure.error.message);
     }
   }
   if (failure.will_not_pass && failure.outcome == v1::OUTCOME_NOT_STARTED) {
@@ -57,6 +59,9 @@ absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const Plan
   }
   const int position =
       failure.position > 0 ? statement.bound.CallerPosition(*statement.caller_text, failure.position) : 0;
+  if (failure.outcome == v1::OUTCOME_UNKNOWN && !failure.is_verdict && plan.read_only) {
+    return errors::ReadInterrupted(failure.error.message);
+  }
   const absl::Status status = postgres::FromServerError(failure.error, failure.outcome, failure.is_verdict, position);
   const int parameter = failure.position > 0 ? statement.bound.ParameterAt(failure.position) : 0;
   return parameter == 0 ? status : WithMetadata(status, "parameterIndex", absl::StrCat(parameter));

@@ -83,6 +83,7 @@ absl::Status AddStatement(const v1::Statement& statement, bool shares_transactio
   ASSIGN_OR_RETURN(codec::BoundStatement bound, codec::Bind(statement, limits.bind));
   // READ ONLY stops no COPY TO PROGRAM, LOCK or NOTIFY.
   if (!caller.may.sql && !bound.facts.is_query) return errors::StatementNotAllowed(caller.name, "sql");
+  if (plan->read_only && !bound.facts.read_only_escape.empty()) return errors::ReadOnly(bound.facts.read_only_escape);
   const bool in_transaction = shares_transaction || plan->read_only || !plan->identity.empty() || plan->deferrable ||
                               plan->isolation != postgres::Isolation::kDefault;
   if (!bound.facts.may_share_transaction && in_transaction) {

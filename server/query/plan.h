@@ -20,8 +20,8 @@ struct Limits {
   int batch_statements_max = 1000;
   int64_t reply_bytes_max = 4 << 20;
   // A reply's bytes as PostgreSQL's text can be many more (a bool is one byte here and
-  // twelve there), and libpq keeps all of them in memory.
-  int64_t answer_bytes_max() const { return 16 * reply_bytes_max; }
+  // twelve there), and libpq keeps all of them in memory, of NULLs four times as much.
+  int64_t answer_bytes_max() const { return 8 * reply_bytes_max; }
 };
 
 // A statement that is ready, and where to find the caller's own text of it.

@@ -111,15 +111,17 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   flight.identity = seats[0].plan().identity;
   flight.read_only = true;
   flight.answer_bytes_max = seats[0].plan().answer_bytes_max;
-  absl::Time deadline = absl::InfiniteFuture();
+  TimeBudget time;
   for (const Seat& seat : seats) flight.statements.push_back(seat.plan().statements[0].bound.text);
-  for (const Companion& companion : *companions) deadline = std::min(deadline, companion.deadline);
+  for (const Companion& companion : *companions) {
+    if (companion.time.work_until < time.work_until) time = companion.time;
+  }
 
   // The flight is nobody's in particular, so nobody's cancel ends it.
   CallCost flight_cost;
   flight_cost.arrived_at = absl::Now();
   CancelToken nobody;
-  Turn turn(connection, &nobody, deadline, &flight_cost);
+  Turn turn(connection, &nobody, time, &flight_cost);
   const FlightReport report = turn.Fly(flight);
   for (Companion& companion : *companions) Charge(flight_cost, &companion);
 

@@ -17,7 +17,7 @@ struct Companion {
   const Plan* plan = nullptr;
   v1::ExecuteResponse* response = nullptr;
   CallCost* cost = nullptr;
-  absl::Time deadline;
+  TimeBudget time;
   // How its turn ended, after FlyTogether.
   TurnEnd end;
 };

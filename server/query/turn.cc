@@ -17,7 +17,7 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
 }  // namespace
 
 postgres::FlightReport Turn::Fly(postgres::Flight flight) {
-  flight.deadline = deadline_;
+  flight.time = time_;
   if (!token_.Board(&connection_)) {
     postgres::FlightReport report;
     report.failure.emplace();
@@ -40,7 +40,7 @@ postgres::FlightReport Turn::Fly(postgres::Flight flight) {
 void Turn::PauseBriefly() {
   static thread_local absl::BitGen random;
   const absl::Duration pause = absl::Milliseconds(absl::Uniform(random, 1, 10));
-  if (absl::Now() + pause < deadline_ && !token_.cancelled()) absl::SleepFor(pause);
+  if (absl::Now() + pause < time_.work_until && !token_.cancelled()) absl::SleepFor(pause);
 }
 
 v1::CallInfo InfoOf(const CallCost& cost) {

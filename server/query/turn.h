@@ -3,6 +3,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/base/time_budget.h"
 #include "server/postgres/connection.h"
 #include "server/postgres/flight.h"
 #include "server/query/cancel_token.h"
@@ -22,6 +23,8 @@ struct CallCost {
   int reruns = 0;
   int backend_pid = 0;  // 0 behind a pooler
   int flight_statements = 0;
+  // Of an independent batch: the statement whose turn it is.
+  size_t statement = 0;
   // It must not share its next flight: what went wrong in one could go wrong again.
   bool flies_alone = false;
   // The way back broke in a flight that looked like a read: what flies next does so in a
@@ -36,8 +39,8 @@ v1::CallInfo InfoOf(const CallCost& cost);
 // or asks for another turn on another connection.
 class Turn {
  public:
-  Turn(postgres::Connection* connection, CancelToken* token, absl::Time deadline, CallCost* cost)
-      : connection_(*connection), token_(*token), deadline_(deadline), cost_(*cost) {
+  Turn(postgres::Connection* connection, CancelToken* token, const TimeBudget& time, CallCost* cost)
+      : connection_(*connection), token_(*token), time_(time), cost_(*cost) {
     ++cost_.attempts;
     if (!connection->facts().behind_pooler) cost_.backend_pid = connection->facts().backend_pid;
   }
@@ -52,9 +55,10 @@ class Turn {
   const postgres::ServerFacts& server() const { return connection_.facts(); }
   // Whether a server with standard_conforming_strings = off would read strings differently.
   bool strings_conform() const { return connection_.strings_conform(); }
-  absl::Time deadline() const { return deadline_; }
   // The time that the whole call has.
-  absl::Duration limit() const { return deadline_ - cost_.arrived_at; }
+  absl::Duration limit() const { return time_.work_until - cost_.arrived_at; }
+  // Whether it is the gateway that cancels, because it ends.
+  bool draining() const { return token_.draining(); }
   CallCost& cost() { return cost_; }
   // What the last flight took besides the way to the server and back.
   absl::Duration server_time() const { return server_time_; }
@@ -62,7 +66,7 @@ class Turn {
  private:
   postgres::Connection& connection_;
   CancelToken& token_;
-  const absl::Time deadline_;
+  const TimeBudget time_;
   CallCost& cost_;
   absl::Duration server_time_;
 };

@@ -37,7 +37,7 @@ void Call::OnCancel() {
 
 bool Call::Serve(postgres::Connection& connection) {
   BeginTurn();
-  query::Turn turn(&connection, &token_, facts_.deadline, &cost_);
+  query::Turn turn(&connection, &token_, facts_.time, &cost_);
   return EndTurn(work_->Run(&turn));
 }
 
@@ -51,7 +51,7 @@ std::vector<admission::WaiterPtr> Call::ServeTogether(std::vector<admission::Wai
     call.BeginTurn();
     query::Companion companion = call.work_->AsCompanion();
     companion.cost = &call.cost_;
-    companion.deadline = call.facts_.deadline;
+    companion.time = call.facts_.time;
     companions.push_back(std::move(companion));
   }
   work_->RunTogether(&companions, &connection);
@@ -73,14 +73,16 @@ bool Call::EndTurn(const query::TurnEnd& end) {
   }
   KeepLastTurn(end.status);
   waiting_since_ = absl::Now();
-  if (!token_.cancelled() && waiting_since_ < facts_.deadline) return false;
+  if (!token_.cancelled() && waiting_since_ < facts_.time.work_until) return false;
   Refuse(CancelledStatus());
   return true;
 }
 
 // A turn that may have left something behind is not forgotten for one that never started.
 void Call::KeepLastTurn(const absl::Status& status) {
-  if (last_turn_.ok() || OutcomeOf(status) != v1::OUTCOME_NOT_STARTED) last_turn_ = status;
+  const bool of_another_statement = last_turn_statement_ != cost_.statement;
+  if (last_turn_.ok() || of_another_statement || OutcomeOf(status) != v1::OUTCOME_NOT_STARTED) last_turn_ = status;
+  last_turn_statement_ = cost_.statement;
 }
 
 void Call::Refuse(const absl::Status& refusal) {
@@ -89,13 +91,16 @@ void Call::Refuse(const absl::Status& refusal) {
 }
 
 // Whether the last turn may have done something.
-bool Call::LeftSomething() const { return !last_turn_.ok() && OutcomeOf(last_turn_) != v1::OUTCOME_NOT_STARTED; }
+bool Call::LeftSomething() const {
+  return !last_turn_.ok() && last_turn_statement_ == cost_.statement &&
+         OutcomeOf(last_turn_) != v1::OUTCOME_NOT_STARTED;
+}
 
 // gRPC cancels a call at its deadline too.
 absl::Status Call::CancelledStatus() const {
   const absl::Time now = absl::Now();
-  if (now >= facts_.deadline) return errors::QueueTimeout(now - waiting_since_, "");
-  return errors::Cancelled(v1::OUTCOME_NOT_STARTED);
+  if (now >= facts_.time.work_until) return errors::QueueTimeout(now - waiting_since_, "");
+  return token_.draining() ? errors::Draining() : errors::Cancelled(v1::OUTCOME_NOT_STARTED);
 }
 
 void Call::Finish(const absl::Status& status) {

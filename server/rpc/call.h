@@ -58,7 +58,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
     std::string method;  // "Execute"
     auth::Caller caller;
     absl::Time arrived_at;
-    absl::Time deadline;
+    TimeBudget time;
     bool echo_sql = false;
   };
 
@@ -70,10 +70,12 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   void Start();
   // The client is gone, or its deadline has passed.
   void OnCancel();
+  // The gateway ends: what flies is cancelled, and its caller hears what became of it.
+  void Drain() { token_.Drain(); }
 
   const std::string& caller() const override { return facts_.caller.name; }
   size_t bytes() const override { return bytes_; }
-  absl::Time deadline() const override { return facts_.deadline; }
+  absl::Time deadline() const override { return facts_.time.work_until; }
   bool Serve(postgres::Connection& connection) override;
   admission::Company company() const override { return work_->company(cost_); }
   std::vector<admission::WaiterPtr> ServeTogether(std::vector<admission::WaiterPtr> company,
@@ -103,6 +105,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   absl::Time waiting_since_;
   // Of the last turn, if the call waits for another.
   absl::Status last_turn_;
+  size_t last_turn_statement_ = 0;
 };
 
 }  // namespace sluice::rpc

@@ -2,7 +2,7 @@
 
 #include <grpcpp/security/auth_context.h>
 
-#include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -24,11 +24,39 @@ class RequestWork : public Work {
                                const DatabaseService::Options& options) = 0;
 };
 
-namespace {
+// gRPC's handle on a call. Deletes itself when gRPC is done with it.
+class CallReactor : public grpc::ServerUnaryReactor {
+ public:
+  explicit CallReactor(DatabaseService* service) : service_(*service) {
+    ++service_.calls_in_progress_;
+    MutexLock lock(&service_.mu_);
+    service_.reactors_.insert(this);
+  }
+  ~CallReactor() override {
+    {
+      MutexLock lock(&service_.mu_);
+      service_.reactors_.erase(this);
+    }
+    --service_.calls_in_progress_;
+  }
 
-// The time before a caller's deadline that is kept for the answer to reach it: a client that
-// gives up by itself never hears what became of its work.
-absl::Duration TimeForAnswer(absl::Duration left) { return std::min(left / 20, absl::Milliseconds(50)); }
+  void Attach(std::shared_ptr<Call> call) {
+    MutexLock lock(&service_.mu_);
+    call_ = std::move(call);
+  }
+  void OnCancel() override {
+    if (call_ != nullptr) call_->OnCancel();
+  }
+  void OnDone() override { delete this; }
+  // Under the service's lock: the reactor lives.
+  std::shared_ptr<Call> call() const { return call_; }
+
+ private:
+  DatabaseService& service_;
+  std::shared_ptr<Call> call_;
+};
+
+namespace {
 
 class ExecuteWork : public RequestWork {
  public:
@@ -126,30 +154,13 @@ class PingWork : public RequestWork {
   v1::PingResponse response_;
 };
 
-// gRPC's handle on a call. Deletes itself when gRPC is done with it.
-class CallReactor : public grpc::ServerUnaryReactor {
- public:
-  explicit CallReactor(std::atomic<int>* calls_in_progress) : calls_in_progress_(*calls_in_progress) {
-    ++calls_in_progress_;
-  }
-  ~CallReactor() override { --calls_in_progress_; }
-
-  void Attach(std::shared_ptr<Call> call) { call_ = std::move(call); }
-  void OnCancel() override {
-    if (call_ != nullptr) call_->OnCancel();
-  }
-  void OnDone() override { delete this; }
-
- private:
-  std::shared_ptr<Call> call_;
-  std::atomic<int>& calls_in_progress_;
-};
-
 auth::Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
   auth::Credentials credentials;
   const auto& metadata = context.client_metadata();
-  auto header = metadata.find("authorization");
-  if (header != metadata.end()) credentials.authorization = std::string(header->second.data(), header->second.size());
+  const auto [header, end] = metadata.equal_range("authorization");
+  if (header != end) credentials.authorization = std::string(header->second.data(), header->second.size());
+  // Two are one too many to believe any.
+  if (header != end && std::next(header) != end) credentials.authorization = "";
   for (const grpc::string_ref& san : context.auth_context()->FindPropertyValues("x509_subject_alternative_name")) {
     credentials.certificate_sans.emplace_back(san.data(), san.size());
   }
@@ -183,16 +194,14 @@ grpc::ServerUnaryReactor* DatabaseService::Start(const char* method, std::unique
   Call::Facts facts;
   facts.method = method;
   facts.arrived_at = absl::Now();
-  facts.deadline = absl::FromChrono(context->deadline());
   facts.echo_sql = options_.echo_sql;
+  const absl::Time deadline = absl::FromChrono(context->deadline());
   // No deadline comes as the last instant of the clock.
-  if (facts.deadline - facts.arrived_at > absl::Hours(24 * 365)) {
-    facts.deadline = facts.arrived_at + options_.call_timeout;
-  } else {
-    facts.deadline -= TimeForAnswer(facts.deadline - facts.arrived_at);
-  }
+  const bool has_deadline = deadline - facts.arrived_at < absl::Hours(24 * 365);
+  facts.time = has_deadline ? TimeBudget::OfCaller(facts.arrived_at, deadline)
+                            : TimeBudget::Of(facts.arrived_at, options_.call_timeout);
 
-  auto* reactor = new CallReactor(&calls_in_progress_);
+  auto* reactor = new CallReactor(this);
   const auto refuse = [&](const absl::Status& status) {
     observe::CallFinished event;
     event.method = method;
@@ -212,6 +221,17 @@ grpc::ServerUnaryReactor* DatabaseService::Start(const char* method, std::unique
   reactor->Attach(call);
   call->Start();
   return reactor;
+}
+
+void DatabaseService::DrainCalls() {
+  std::vector<std::shared_ptr<Call>> calls;
+  {
+    MutexLock lock(&mu_);
+    for (const CallReactor* reactor : reactors_) {
+      if (reactor->call() != nullptr) calls.push_back(reactor->call());
+    }
+  }
+  for (const std::shared_ptr<Call>& call : calls) call->Drain();
 }
 
 }  // namespace sluice::rpc

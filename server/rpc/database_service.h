@@ -4,9 +4,12 @@
 #include <atomic>
 #include <memory>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "server/admission/line.h"
 #include "server/auth/authenticator.h"
+#include "server/base/mutex.h"
 #include "server/observe/events.h"
 #include "server/query/cost_book.h"
 #include "server/query/plan.h"
@@ -16,6 +19,7 @@
 
 namespace sluice::rpc {
 
+class CallReactor;
 class RequestWork;
 
 // The door of sluice.v1.Database: identifies the caller, reads and checks the request,
@@ -40,6 +44,8 @@ class DatabaseService
 
   // Calls that have been taken and not been answered to the end.
   int calls_in_progress() const { return calls_in_progress_; }
+  // Ends the calls that are in flight; each is answered.
+  void DrainCalls();
 
   grpc::ServerUnaryReactor* Execute(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                     grpc::ByteBuffer* reply) override;
@@ -49,6 +55,7 @@ class DatabaseService
                                  grpc::ByteBuffer* reply) override;
 
  private:
+  friend class CallReactor;
   grpc::ServerUnaryReactor* Start(const char* method, std::unique_ptr<RequestWork> work,
                                   grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                   grpc::ByteBuffer* reply);
@@ -60,6 +67,8 @@ class DatabaseService
   query::TypeCatalog types_;
   query::CostBook costs_;
   std::atomic<int> calls_in_progress_{0};
+  Mutex mu_;
+  absl::flat_hash_set<CallReactor*> reactors_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace sluice::rpc

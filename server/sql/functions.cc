@@ -63,7 +63,7 @@ const Set& Reads() {
       "tstzmultirange", "tstzrange", "unnest", "upper_inc", "upper_inf",
       // Text search.
       "phraseto_tsquery", "plainto_tsquery", "querytree", "setweight", "strip", "to_tsquery", "to_tsvector",
-      "ts_headline", "ts_rank", "ts_rank_cd", "ts_rewrite", "tsvector_to_array", "websearch_to_tsquery",
+      "ts_headline", "ts_rank", "ts_rank_cd", "tsvector_to_array", "websearch_to_tsquery",
       // Networks and geometry.
       "abbrev", "area", "box", "broadcast", "center", "circle", "diameter", "family", "height", "host", "hostmask",
       "inet_merge", "inet_same_family", "isclosed", "isopen", "line", "lseg", "masklen", "netmask", "network",
@@ -97,7 +97,30 @@ const Set& SessionFunctions() {
   static const auto& set = *new Set{
       "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
       "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all", "dblink_connect",
-      "dblink_connect_u", "setseed", "pg_replication_origin_session_setup"};
+      "dblink_connect_u", "setseed", "pg_replication_origin_session_setup", "pg_backup_start", "pg_start_backup"};
+  return set;
+}
+
+const Set& ReadOnlyWriters() {
+  static const auto& set = *new Set{
+      "lo_creat", "lo_create", "lo_export", "lo_from_bytea", "lo_import", "lo_open", "lo_put", "lo_truncate",
+      "lo_truncate64", "lo_unlink", "lowrite", "pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot",
+      "pg_create_logical_replication_slot", "pg_create_physical_replication_slot", "pg_drop_replication_slot",
+      "pg_logical_emit_message", "pg_logical_slot_get_binary_changes", "pg_logical_slot_get_changes", "pg_notify",
+      "pg_replication_slot_advance", "dblink", "dblink_exec", "dblink_send_query"};
+  return set;
+}
+
+const Set& SqlRunners() {
+  static const auto& set = *new Set{"cursor_to_xml", "cursor_to_xmlschema", "query_to_xml",
+                                    "query_to_xml_and_xmlschema", "query_to_xmlschema", "ts_rewrite", "ts_stat"};
+  return set;
+}
+
+const Set& GatewaysSettings() {
+  static const auto& set = *new Set{"role", "session_authorization", "transaction_isolation", "transaction_read_only",
+                                    "transaction_deferrable", "seed", "client_encoding", "datestyle", "intervalstyle",
+                                    "standard_conforming_strings", "extra_float_digits"};
   return set;
 }
 // clang-format on
@@ -106,6 +129,13 @@ const Set& SessionFunctions() {
 
 bool OnlyReads(absl::string_view function) { return Reads().contains(function); }
 bool IsNoCall(absl::string_view word) { return WordsBeforeParentheses().contains(word); }
-bool ChangesSession(absl::string_view function) { return SessionFunctions().contains(function); }
+bool WritesInReadOnly(absl::string_view function) { return ReadOnlyWriters().contains(function); }
+bool RunsSql(absl::string_view function) { return SqlRunners().contains(function); }
+bool IsGatewaysSetting(absl::string_view setting) { return GatewaysSettings().contains(setting); }
+bool ChangesSession(absl::string_view function) {
+  // Asked of every word: most of them are shorter, or begin otherwise.
+  const bool may_be = function.size() >= 7 && (function[0] == 'p' || function[0] == 'd' || function[0] == 's');
+  return may_be && SessionFunctions().contains(function);
+}
 
 }  // namespace sluice::sql

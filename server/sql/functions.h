@@ -18,6 +18,16 @@ bool IsNoCall(absl::string_view word);
 // It changes the session in a way that outlives the transaction.
 bool ChangesSession(absl::string_view function);
 
+// It writes also in a READ ONLY transaction: large objects, replication slots.
+bool WritesInReadOnly(absl::string_view function);
+
+// It runs SQL that is in a text, which nobody can look into here.
+bool RunsSql(absl::string_view function);
+
+// A setting that must not be set by a call for itself, in lower case: the gateway decides it, or
+// reads and writes values by it, or it outlives the transaction (seed).
+bool IsGatewaysSetting(absl::string_view setting);
+
 }  // namespace sluice::sql
 
 #endif  // SLUICE_SERVER_SQL_FUNCTIONS_H_

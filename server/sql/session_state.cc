@@ -2,10 +2,12 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
+#include "server/sql/functions.h"
 
 namespace sluice::sql {
 namespace {
@@ -18,6 +20,14 @@ constexpr char kUseSetLocal[] = "use SET LOCAL in an atomic ExecuteBatch, or ALT
 absl::Status TemporaryObject() {
   return errors::SessionState("a temporary object",
                               "use CREATE TEMP TABLE ... ON COMMIT DROP in an atomic ExecuteBatch");
+}
+
+absl::Status GatewaysSetting(absl::string_view name) {
+  if (absl::EqualsIgnoreCase(name, "role") || absl::EqualsIgnoreCase(name, "session_authorization")) {
+    return errors::TransactionControl("SET ROLE", "who runs a call is decided by its caller, not by its text");
+  }
+  return errors::SessionState(absl::StrCat("SET LOCAL ", name),
+                              "the gateway relies on it, or it outlives the call; format values in SQL (to_char)");
 }
 
 absl::Status CheckSet(const Words& words) {
@@ -34,14 +44,11 @@ absl::Status CheckSet(const Words& words) {
   }
   if (scope == "CONSTRAINTS") return absl::OkStatus();
   if (!local) return errors::SessionState(absl::StrCat("SET ", name), kUseSetLocal);
-  if (name == "SEARCH_PATH" && words.has_pg_temp()) return TemporaryObject();
-  // The gateway reads values in these forms, and binds by these rules.
-  static const auto& ours = *new Set{
-      "CLIENT_ENCODING", "NAMES", "DATESTYLE", "INTERVALSTYLE", "STANDARD_CONFORMING_STRINGS", "EXTRA_FLOAT_DIGITS"};
-  if (ours.contains(name)) {
-    return errors::SessionState(absl::StrCat("SET LOCAL ", name),
-                                "the gateway's typed results rely on it; format values in SQL (to_char)");
+  // As a name, or in a string.
+  if (name == "SEARCH_PATH" || name == "SCHEMA") {
+    if (absl::StrContains(absl::AsciiStrToLower(words.text()), "pg_temp")) return TemporaryObject();
   }
+  if (name == "NAMES" || IsGatewaysSetting(absl::AsciiStrToLower(name))) return GatewaysSetting(name);
   return absl::OkStatus();
 }
 
@@ -78,7 +85,7 @@ absl::Status CheckLeavesNothingBehind(const Words& words) {
                                 "write the function's name itself");
   }
   if (keyword == "SET") RETURN_IF_ERROR(CheckSet(words));
-  if (keyword == "CREATE" && words.has_pg_temp() && !words.has_on_commit_drop()) return TemporaryObject();
+  if (words.has_pg_temp() && !words.has_on_commit_drop()) return TemporaryObject();
   if (words.has_create_temp() && !words.has_on_commit_drop()) return TemporaryObject();
   if (keyword == "COPY" && words.has_client_copy()) return errors::CopyNotSupported();
   if (keyword == "DECLARE" && words.has_with_hold()) {
@@ -93,6 +100,10 @@ absl::Status CheckLeavesNothingBehind(const Words& words) {
     const bool locks = absl::StartsWith(function, "pg_");
     return errors::SessionState(function, locks ? "use pg_advisory_xact_lock, which ends with the transaction"
                                                 : "it needs a session of its own, which no call has");
+  }
+  if (words.set_config_of_gateways().has_value()) return GatewaysSetting(*words.set_config_of_gateways());
+  if (words.has_set_config() && absl::StrContains(absl::AsciiStrToLower(words.text()), "pg_temp")) {
+    return TemporaryObject();
   }
   if (words.has_lasting_set_config()) {
     return errors::SessionState("set_config for the session", "give it the word true as its third argument");

@@ -1,5 +1,9 @@
 #include "server/sql/set_config.h"
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "server/sql/functions.h"
+
 namespace sluice::sql {
 
 void SetConfigCalls::Add(absl::string_view text, const Token& token, bool is_name) {
@@ -18,29 +22,35 @@ void SetConfigCalls::Add(absl::string_view text, const Token& token, bool is_nam
   }
   if (symbol == '(') ++depth_;
   if (symbol == ')' && --depth_ == 0) {
-    has_lasting_ |= !IsLocal();
+    const bool is_true = argument_ == "true" || argument_ == "is_local=>true" || argument_ == "is_local:=true";
+    has_lasting_ |= commas_ != 2 || !is_true;
     open_ = false;
     return;
   }
   if (symbol == ',' && depth_ == 1) {
     ++commas_;
-    tokens_ = 0;
-    named_ = false;
+    argument_.clear();
     return;
   }
-  ++tokens_;
-  true_last_ = IsWord(text, token, "true");
-  if (IsWord(text, token, "is_local")) named_ = true;
+  AddArgument(text, token);
 }
 
 void SetConfigCalls::Begin() {
   open_ = true;
-  depth_ = commas_ = tokens_ = 0;
-  true_last_ = named_ = false;
+  depth_ = commas_ = 0;
+  argument_.clear();
 }
 
-bool SetConfigCalls::IsLocal() const {
-  return commas_ == 2 && true_last_ && (tokens_ == 1 || (named_ && tokens_ == 4));
+void SetConfigCalls::AddArgument(absl::string_view text, const Token& token) {
+  // Longer than any that counts.
+  constexpr size_t kArgumentMax = 100;
+  if (argument_.size() > kArgumentMax) return;
+  const std::string part =
+      absl::AsciiStrToLower(text.substr(token.begin, std::min(token.end - token.begin, kArgumentMax)));
+  absl::StrAppend(&argument_, part);
+  if (commas_ > 0 || token.kind != TokenKind::kString || part.size() < 2 || gateways_setting_.has_value()) return;
+  const std::string setting = part.substr(1, part.size() - 2);
+  if (IsGatewaysSetting(setting)) gateways_setting_ = setting;
 }
 
 }  // namespace sluice::sql

@@ -126,7 +126,12 @@ absl::StatusOr<Statement> ParseStatement(absl::string_view text, bool has_parame
   RETURN_IF_ERROR(CheckLeavesNothingBehind(words));
   statement.may_share_transaction = MayShareTransaction(words);
   statement.is_query = Reads().contains(statement.keyword);
+  statement.is_plannable = statement.is_query || (takes_parameters && statement.keyword != "CALL");
   statement.looks_read_only = statement.is_query && !words.may_have_effect();
+  if (words.read_only_escape().has_value()) statement.read_only_escape = *words.read_only_escape();
+  if (statement.keyword == "EXPLAIN" && (words.has_create() || words.has_into())) {
+    statement.read_only_escape = "EXPLAIN of a statement that makes a table";
+  }
   return statement;
 }
 

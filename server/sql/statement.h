@@ -35,6 +35,13 @@ struct Statement {
   // It begins with SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW.
   bool is_query = false;
 
+  // Why a READ ONLY transaction would not keep it from writing; empty if it would. EXPLAIN of
+  // CREATE TABLE AS and of SELECT INTO, large objects, SQL in a text.
+  std::string read_only_escape;
+
+  // SELECT, INSERT, UPDATE and the like: always run in a transaction.
+  bool is_plannable = false;
+
   // A read as far as the text shows it: no writing clause, no locking clause, no
   // function known for its effect. A user's function in it may still write, so whoever
   // relies on this (a retry) does so in a READ ONLY transaction.

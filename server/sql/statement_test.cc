@@ -75,7 +75,8 @@ TEST(StatementTest, RefusesTransactionControl) {
                            "SET LOCAL \"transaction_read_only\" = off",
                            "SET LOCAL U&\"transaction\\005fread_only\" = off",
                            "SET LOCAL role = postgres",
-                           "SET LOCAL session_authorization = postgres"}) {
+                           "SET LOCAL session_authorization = postgres",
+                           "SELECT set_config('role', 'postgres', true)"}) {
     EXPECT_EQ(ReasonFor(text), "TRANSACTION_CONTROL") << text;
   }
 }
@@ -115,6 +116,18 @@ TEST(StatementTest, RefusesWhatOutlivesTheCall) {
                            "SELECT set_config('a.b', 'c', $1)",
                            "SELECT set_config('a', f(1, true), false)",
                            "SELECT set_config(is_local => false, setting_name => 'a', new_value => 'b')",
+                           "SELECT set_config('a.b', 'c', is_local => NOT true)",
+                           "SELECT set_config('a.b', 'c', is_local => $1 OR true)",
+                           "SELECT set_config('datestyle', 'German', true)",
+                           "SELECT set_config('Client_Encoding', 'SJIS', true)",
+                           "INSERT INTO pg_temp.t VALUES (1)",
+                           "ALTER TABLE t SET SCHEMA pg_temp",
+                           "CREATE TABLE \"pg_temp_3\".t(a int)",
+                           "CREATE TABLE U&\"pg\\005ftemp\".t(a int)",
+                           "SET LOCAL search_path = 'pg_temp'",
+                           "SET LOCAL SCHEMA 'pg_temp'",
+                           "SELECT set_config('search_path', 'pg_temp, public', true)",
+                           "SET LOCAL seed = 0.5",
                            "SET LOCAL datestyle = 'German'",
                            "SET LOCAL client_encoding = 'SJIS'"}) {
     EXPECT_EQ(ReasonFor(text), "SESSION_STATE") << text;
@@ -126,6 +139,7 @@ TEST(StatementTest, TakesWhatEndsWithTheTransaction) {
        {"SET LOCAL work_mem = '1GB'", "SET CONSTRAINTS ALL DEFERRED", "DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1",
         "CREATE TEMP TABLE t(a int) ON COMMIT DROP", "SELECT pg_advisory_xact_lock(1)",
         "SELECT set_config('a.b', $1, true)", "SELECT set_config('a.b', f(1, 2), is_local => true)",
+        "SELECT set_config('request.jwt.claims', $1, is_local := TRUE)", "SELECT 'pg_temp', \"pg_temper\" FROM t",
         "SELECT set_config FROM t", "NOTIFY a, 'b'", "SELECT 'SET x = 1', 'pg_advisory_lock'", "COPY t FROM '/tmp/x'",
         "TRUNCATE t"}) {
     EXPECT_EQ(ReasonFor(text), "ok") << text;
@@ -158,6 +172,20 @@ TEST(StatementTest, KnowsWhatCanNotShareATransaction) {
   }
   for (const char* text : {"SELECT 1", "CREATE TABLE t(a int)", "CREATE INDEX i ON t(a)", "ANALYZE t"}) {
     EXPECT_TRUE(Parsed(text).may_share_transaction) << text;
+  }
+}
+
+// Measured on PostgreSQL 15: each of these writes, or may, in a READ ONLY transaction.
+TEST(StatementTest, KnowsWhatAReadOnlyTransactionDoesNotStop) {
+  for (const char* text :
+       {"EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", "EXPLAIN ANALYZE SELECT 1 AS a INTO t", "SELECT lo_create(0)",
+        "SELECT pg_catalog.lo_unlink(1)", "SELECT query_to_xml('SELECT f()', true, true, '')",
+        "SELECT ts_rewrite('a'::tsquery, 'SELECT f()')", "SELECT pg_create_logical_replication_slot('a', 'b')"}) {
+    EXPECT_NE(Parsed(text).read_only_escape, "") << text;
+  }
+  for (const char* text : {"SELECT 1", "EXPLAIN SELECT 1", "EXPLAIN ANALYZE INSERT INTO t VALUES (1)", "SELECT f()",
+                           "SELECT lo_get FROM t", "SELECT 'lo_create(0)'"}) {
+    EXPECT_EQ(Parsed(text).read_only_escape, "") << text;
   }
 }
 

@@ -1,6 +1,5 @@
 #include "server/sql/words.h"
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
@@ -9,11 +8,16 @@
 namespace sluice::sql {
 namespace {
 
-// Clauses that write: EXPLAIN ANALYZE runs what it explains.
+// Clauses that write: EXPLAIN ANALYZE runs what it explains. By length first: this is asked of
+// every word of every statement.
 bool IsWritingWord(absl::string_view word) {
-  static const auto& set =
-      *new absl::flat_hash_set<absl::string_view>{"insert", "update", "delete", "merge", "into", "analyze", "analyse"};
-  return set.contains(word);
+  switch (word.size()) {
+    case 4: return word == "into";
+    case 5: return word == "merge";
+    case 6: return word == "insert" || word == "update" || word == "delete";
+    case 7: return word == "analyze" || word == "analyse";
+    default: return false;
+  }
 }
 
 }  // namespace
@@ -37,7 +41,9 @@ void Words::Add(const Token& token) {
     }
     AddName(name_);
   }
-  set_config_.Add(text_, token, is_name && name_ == "set_config");
+  const bool is_set_config = is_name && name_ == "set_config";
+  has_set_config_ |= is_set_config;
+  set_config_.Add(text_, token, is_set_config);
   before_last_ = last_;
   last_ = token;
 }
@@ -61,7 +67,9 @@ void Words::FollowCall(const Token& token) {
   if (Symbol(token) != '(' || IsAlias()) return;
   if (last_.kind == TokenKind::kIdentifier && !name_is_foreign_ && (IsNoCall(name_) || OnlyReads(name_))) return;
   if (last_.kind == TokenKind::kQuotedIdentifier && !name_is_foreign_ && OnlyReads(name_)) return;
-  may_have_effect_ |= last_.kind == TokenKind::kIdentifier || last_.kind == TokenKind::kQuotedIdentifier;
+  if (last_.kind != TokenKind::kIdentifier && last_.kind != TokenKind::kQuotedIdentifier) return;
+  may_have_effect_ = true;
+  if ((WritesInReadOnly(name_) || RunsSql(name_)) && !read_only_escape_.has_value()) read_only_escape_ = name_;
 }
 
 // ... AS t(a, b) and ...) t(a, b); WITH t(a) AS.
@@ -77,7 +85,7 @@ void Words::FollowEscapedName(const Token& token) {
   } else if (IsWord(text_, token, "uescape")) {
     behind_escaped_name_ = last_.kind == TokenKind::kQuotedIdentifier;
   } else if (token.kind != TokenKind::kString) {
-    has_escaped_call_ |= behind_escaped_name_ && Symbol(token) == '(';
+    has_escaped_call_ |= behind_escaped_name_ && (Symbol(token) == '(' || Symbol(token) == '.');
     behind_escaped_name_ = false;
   }
 }
@@ -93,10 +101,8 @@ void Words::AddHead(const Token& token) {
 void Words::AddName(absl::string_view name) {
   may_have_effect_ |= IsWritingWord(name);
   if (name == "concurrently") has_concurrently_ = true;
-  if (name == "pg_temp") {
-    has_pg_temp_ = true;
-    has_into_temp_ |= Last("into") && !Last("insert", "into");
-  }
+  has_pg_temp_ |= name == "pg_temp" || absl::StartsWith(name, "pg_temp_");
+  has_into_ |= name == "into" && !Last("insert");
   if (name == "stdin" || name == "stdout") has_client_copy_ = true;
   if (ChangesSession(name) && !session_function_.has_value()) session_function_ = std::string(name);
 }

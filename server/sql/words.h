@@ -21,6 +21,7 @@ class Words {
   void Add(const Token& token);
 
   bool empty() const { return token_count_ == 0; }
+  absl::string_view text() const { return text_; }
 
   // The i-th of the first eight words in upper case, without quotes (but U&"..." as it
   // stands); symbols, strings and numbers are passed over. "" past the end.
@@ -40,15 +41,22 @@ class Words {
   bool has_with_hold() const { return has_with_hold_; }
   bool has_into_temp() const { return has_into_temp_; }
   bool has_create_temp() const { return has_create_temp_; }  // also inside EXPLAIN
+  // The schema pg_temp, or that of another session.
   bool has_pg_temp() const { return has_pg_temp_; }
-  // A call of U&"..." with escapes: what it calls can not be told.
+  bool has_into() const { return has_into_; }
+  bool has_create() const { return has_create_; }
+  // U&"..." with escapes as the name of a function or schema: what it is can not be told.
   bool has_escaped_call() const { return has_escaped_call_; }
   bool has_client_copy() const { return has_client_copy_; }  // STDIN or STDOUT
   // Writing or locking clauses, and calls of functions that are not known to have no effect.
   bool may_have_effect() const { return may_have_effect_; }
   // The first function that changes the session: an advisory lock that outlives the transaction.
   const std::optional<std::string>& session_function() const { return session_function_; }
+  // The first function that writes also in READ ONLY transactions, or runs SQL from a text.
+  const std::optional<std::string>& read_only_escape() const { return read_only_escape_; }
+  bool has_set_config() const { return has_set_config_; }
   bool has_lasting_set_config() const { return set_config_.has_lasting(); }
+  const std::optional<std::string>& set_config_of_gateways() const { return set_config_.gateways_setting(); }
 
  private:
   void AddHead(const Token& token);
@@ -72,6 +80,7 @@ class Words {
   bool has_concurrently_ = false;
   bool has_on_commit_drop_ = false;
   bool has_with_hold_ = false;
+  bool has_into_ = false;
   bool has_into_temp_ = false;
   bool has_create_ = false;
   bool has_create_temp_ = false;
@@ -82,6 +91,8 @@ class Words {
   bool has_client_copy_ = false;
   bool may_have_effect_ = false;
   std::optional<std::string> session_function_;
+  std::optional<std::string> read_only_escape_;
+  bool has_set_config_ = false;
   SetConfigCalls set_config_;
 };
 

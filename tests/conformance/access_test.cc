@@ -83,6 +83,14 @@ TEST_F(AccessTest, OnlyKnownCallersGetIn) {
   EXPECT_FALSE(absl::StrContains(gateway.log(), "guess"));
 }
 
+// gRPC would end the caller's process.
+TEST_F(AccessTest, ATokenWithANewlineIsAnErrorOfItsOwner) {
+  client::Database::Options options;
+  options.target = "unix:/nonexistent";
+  options.token = "token\n";
+  EXPECT_EQ(client::Database::Open(options).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(AccessTest, ACertificateIsAsGoodAsAToken) {
   const Gateway gateway(postgres_.Url(), TlsFlags());
   const Certificates::Pair known = certificates_.Issue("service", "URI:spiffe://test/service");
@@ -118,6 +126,15 @@ TEST_F(AccessTest, PermissionsHold) {
         "ok")
         << opening;
   }
+  for (const char* escape :
+       {"EXPLAIN ANALYZE CREATE TABLE escaped AS SELECT 1", "EXPLAIN ANALYZE SELECT 1 AS a INTO escaped",
+        "SELECT lo_create(4711)", "SELECT query_to_xml('SELECT lo_create(4711)', true, true, '')"}) {
+    const absl::StatusOr<client::Result> escaped = reader.Execute(escape);
+    EXPECT_EQ(Reason(escaped), "READ_ONLY") << escape;
+    EXPECT_EQ(OutcomeOf(escaped.status()), v1::OUTCOME_NOT_STARTED);
+  }
+  EXPECT_EQ(Direct(postgres_.ConnectionString()).Value("SELECT count(*) FROM pg_largeobject_metadata"), "0");
+  EXPECT_EQ(Direct(postgres_.ConnectionString()).Value("SELECT count(*) FROM pg_class WHERE relname = 'escaped'"), "0");
   const absl::StatusOr<client::Result> listener = As(gateway, "listener-token").Execute("SELECT 1");
   EXPECT_EQ(Reason(listener), "STATEMENT_NOT_ALLOWED");
   EXPECT_EQ(listener.status().code(), absl::StatusCode::kPermissionDenied);

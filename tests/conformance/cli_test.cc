@@ -79,6 +79,26 @@ TEST_F(CliTest, AParameterMayBeCalledLikeACommand) {
   EXPECT_EQ(Run({"query", "--csv", "SELECT $1 AS a, $2 AS b", "health", "ping"}).output, "a,b\r\nhealth,ping\r\n");
 }
 
+TEST_F(CliTest, AParameterIsTakenAsItStands) {
+  EXPECT_EQ(Run({"query", "--csv", "SELECT $1 AS a, $2 AS b", "[1,2]", "-5"}).output, "a,b\r\n\"[1,2]\",-5\r\n");
+  EXPECT_EQ(Run({"query", "--csv", "SELECT $1 AS a, $2 AS b", "--", "--json", "--"}).output, "a,b\r\n--json,--\r\n");
+  // Options stand where they stand.
+  EXPECT_EQ(Run({"query", "SELECT $1 AS a", "x", "--csv", "--target", gateway_->address()}).output, "a\r\nx\r\n");
+  const Ended mistyped = Run({"query", "SELECT 1", "--jsn"});
+  EXPECT_EQ(mistyped.exit_code, 2);
+  EXPECT_TRUE(absl::StrContains(mistyped.output, "--jsn")) << mistyped.output;
+}
+
+TEST_F(CliTest, AnOutputThatCanNotBeWrittenIsAFailure) {
+  EXPECT_EQ(Run({"query", "SELECT generate_series(1, 1000)"}).exit_code, 0);
+  EXPECT_EQ(RunSluice({"query", "SELECT generate_series(1, 1000)"}, gateway_->address(), "/dev/full").exit_code, 1);
+}
+
+TEST_F(CliTest, FloatsThatAreNoNumbersArePrintedAsPostgresDoes) {
+  EXPECT_EQ(Run({"query", "--csv", "SELECT 'NaN'::float8 AS a, '-inf'::float8 AS b"}).output,
+            "a,b\r\nNaN,-Infinity\r\n");
+}
+
 TEST_F(CliTest, NoDigitOfAJsonNumberIsLost) {
   EXPECT_EQ(
       Run({"query", "--json", "SELECT '{\"n\": 12345678901234567890.1234567890}'::json AS j, ARRAY[1, NULL] AS a"})

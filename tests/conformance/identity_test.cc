@@ -123,13 +123,14 @@ TEST_F(IdentityTest, WhatCanNotRunInATransactionCanNotHaveOne) {
 // docs/security.md: it protects from mistakes. Free SQL can leave a role, within its own flight and
 // as far as the login is granted; another call never notices.
 TEST_F(IdentityTest, WhatItDoesNotProtectFrom) {
-  for (const char* escape :
-       {"RESET ROLE", "SET ROLE postgres", "SELECT 1; RESET ROLE", "COMMIT", "SET SESSION AUTHORIZATION postgres"}) {
+  for (const char* escape : {"RESET ROLE", "SET ROLE postgres", "SELECT 1; RESET ROLE", "COMMIT",
+                             "SET SESSION AUTHORIZATION postgres", "SELECT set_config('role', 'none', true)"}) {
     EXPECT_FALSE(Run(escape, As("app_user", "ann")).ok()) << escape;
   }
-  // Back to the login, which owns nothing here: NOINHERIT, and no right of its own.
+  // A name that is put together at run time is not seen. Back to the login, then, which owns nothing
+  // here: NOINHERIT, and no right of its own.
   const auto back = behind_login_->Client().ExecuteAtomic(
-      {client::Statement("SELECT set_config('role', 'none', true)"), client::Statement("SELECT body FROM docs")},
+      {client::Statement("SELECT set_config('ro' || 'le', 'none', true)"), client::Statement("SELECT body FROM docs")},
       As("app_user", "ann"));
   EXPECT_EQ(ReasonOf(back.status()), "INSUFFICIENT_PRIVILEGE") << back.status();
   // To somebody else's claims: only who writes the SQL can do that, and it shows.

@@ -105,6 +105,15 @@ TEST_F(SessionTest, TheRolesOwnTimeLimitHolds) {
   EXPECT_TRUE(absl::StrContains(status.message(), "300ms")) << status;
 }
 
+// A function may raise the code of VACUUM and its like, which fly without prelude and limits.
+TEST_F(SessionTest, WhatOnlyLooksLikeVacuumIsNotRunAgainWithoutPrelude) {
+  Direct().Run(
+      "CREATE SEQUENCE calls; CREATE FUNCTION pretends() RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+      "  PERFORM nextval('calls'); RAISE SQLSTATE '25001' USING MESSAGE = 'not in a transaction'; END $$");
+  EXPECT_EQ(SqlStateOf(db().Execute("SELECT pretends()").status()), "25001");
+  EXPECT_EQ(Direct().Value("SELECT last_value FROM calls"), "1");
+}
+
 // SELECT rules beside a statement give rows before its own.
 TEST_F(SessionTest, RulesBesideAStatementDoNotConfuseIt) {
   Direct().Run(
@@ -123,7 +132,7 @@ TEST_F(SessionTest, RulesBesideAStatementDoNotConfuseIt) {
 // No string of Protobuf may hold it: clients would refuse the whole answer, after the commit.
 TEST_F(SessionTest, WhatIsNotUtf8ComesAsBytes) {
   const auto results = db().ExecuteAtomic(
-      {client::Statement("SELECT set_config('client_encoding', 'LATIN1', true)"),
+      {client::Statement("SELECT set_config('client_' || 'encoding', 'LATIN1', true)"),
        client::Statement("SELECT v, 1 FROM (VALUES ('café', 1), (NULL, 2), ('plain', 3)) t(v, n) ORDER BY n")});
   ASSERT_TRUE(results.ok()) << results.status();
   const client::Result& rows = (*results)[1];

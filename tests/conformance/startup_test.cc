@@ -61,6 +61,15 @@ TEST(StartupTest, AnAddressThatIsTakenSaysSo) {
   EXPECT_TRUE(absl::StrContains(second.output, "can not listen on " + first.address())) << second.output;
 }
 
+// gRPC would take the path away from the first, whose callers then reach nobody.
+TEST(StartupTest, ASocketThatIsServedIsLeftToWhoServesIt) {
+  const testing_support::Gateway first("postgresql://u@/d?host=/nonexistent");
+  const Ended second = RunSluiced({"--listen=" + first.address()}, "postgresql://u@/d?host=/nonexistent");
+  EXPECT_EQ(second.exit_code, 69) << second.output;
+  EXPECT_TRUE(absl::StrContains(second.output, "another process serves " + first.address())) << second.output;
+  EXPECT_TRUE(first.Client().CheckHealth("liveness").ok());
+}
+
 TEST(StartupTest, ADeadDatabaseDoesNotKeepItFromStarting) {
   testing_support::Gateway gateway("postgresql://u@/d?host=/nonexistent");
   EXPECT_TRUE(gateway.Client().CheckHealth("liveness").ok());

@@ -52,6 +52,23 @@ TEST_F(TimeLimitTest, WhoSetsADeadlineHearsWhatBecameOfTheWork) {
   EXPECT_NE(status.error_details().find("ROLLED_BACK"), std::string::npos) << status.error_message();
 }
 
+// PostgreSQL's statement_timeout begins again with each statement of a batch.
+TEST_F(TimeLimitTest, ABatchCommitsNothingAfterItsDeadline) {
+  Direct().Run("CREATE TABLE late (n int)");
+  v1::ExecuteBatchRequest request;
+  request.add_statements()->set_sql("INSERT INTO late VALUES (1)");
+  for (int i = 0; i < 3; ++i) request.add_statements()->set_sql("SELECT pg_sleep(0.4)");
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway_->address(), grpc::InsecureChannelCredentials()));
+  v1::ExecuteBatchResponse response;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  const grpc::Status status = stub->ExecuteBatch(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_NE(status.error_details().find("ROLLED_BACK"), std::string::npos) << status.error_message();
+  EXPECT_TRUE(testing_support::Eventually([this] { return Running("INTO late") == 0; }, absl::Seconds(5)));
+  EXPECT_EQ(Direct().Value("SELECT count(*) FROM late"), "0");
+}
+
 TEST_F(TimeLimitTest, TheDeadlineEndsWhatFliesWithoutStatementTimeout) {
   absl::StatusOr<client::Result> result = db().Execute(
       client::Statement("DO $$ BEGIN PERFORM pg_sleep(60); /* bare_mark */ END $$"), Within(absl::Milliseconds(300)));

@@ -5,16 +5,16 @@
 
 namespace sluice::testing_support {
 
-Ended RunSluice(const std::vector<std::string>& arguments, const std::string& target) {
+Ended RunSluice(const std::vector<std::string>& arguments, const std::string& target, const std::string& output_path) {
   const TempDir directory;
   Process::Options options;
   options.command = {"client/cli/sluice"};
   options.command.insert(options.command.end(), arguments.begin(), arguments.end());
   options.environment = {{"SLUICE_TARGET", target}, {"DATABASE_URL", ""}};
-  options.output_path = directory.File("output");
+  options.output_path = output_path.empty() ? directory.File("output") : output_path;
   Process process(options);
   const int exit_code = process.Wait();
-  return {exit_code, ReadFile(options.output_path)};
+  return {exit_code, output_path.empty() ? ReadFile(options.output_path) : ""};
 }
 
 }  // namespace sluice::testing_support

@@ -12,8 +12,10 @@ struct Ended {
   std::string output;
 };
 
-// Runs it, as Bazel built it, against a gateway at `target`.
-Ended RunSluice(const std::vector<std::string>& arguments, const std::string& target = "unix:/nonexistent");
+// Runs it, as Bazel built it, against a gateway at `target`; its output goes to `output_path`, and
+// is read from there unless that is given.
+Ended RunSluice(const std::vector<std::string>& arguments, const std::string& target = "unix:/nonexistent",
+                const std::string& output_path = "");
 
 }  // namespace sluice::testing_support
 
