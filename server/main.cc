@@ -91,7 +91,7 @@ int Main(int argc, char** argv) {
 
   observe::Log::Options log_options;
   log_options.format = LogFormatOf(config->log_format);
-  observe::Log log(log_options, stderr);
+  observe::Log log(log_options, STDERR_FILENO);
   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(*config, &log);
   if (!gateway.ok()) {
     std::fprintf(stderr, "sluiced: %s\n", std::string(gateway.status().message()).c_str());

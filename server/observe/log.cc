@@ -1,5 +1,9 @@
 #include "server/observe/log.h"
 
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -125,7 +129,7 @@ std::string AsText(const Line& line, absl::Time now) {
 }  // namespace
 
 struct Log::State {
-  State(const Options& options, std::FILE* out) : options(options), out(out) {}
+  State(const Options& options, int out) : options(options), out(out) {}
 
   struct Entry {
     absl::Time time;
@@ -133,7 +137,7 @@ struct Log::State {
   };
 
   const Options options;
-  std::FILE* const out;
+  const int out;
   Mutex mu;
   CondVar changed;
   std::vector<Entry> queue ABSL_GUARDED_BY(mu);
@@ -153,7 +157,6 @@ struct Log::State {
         last = stopping;
       }
       for (const Entry& entry : entries) Write(entry);
-      std::fflush(out);
     }
     MutexLock lock(&mu);
     stopped = true;
@@ -164,11 +167,27 @@ struct Log::State {
     const Line line = std::visit(Describe(), entry.event);
     const std::string text =
         (options.format == LogFormat::kJson ? AsJson(line, entry.time) : AsText(line, entry.time)) + "\n";
-    std::fwrite(text.data(), 1, text.size(), out);
+    WriteAll(text);
+  }
+
+  // Until all is written or nobody can read it any more.
+  void WriteAll(absl::string_view text) const {
+    while (!text.empty()) {
+      const ssize_t size = write(out, text.data(), text.size());
+      if (size >= 0) {
+        text.remove_prefix(static_cast<size_t>(size));
+      } else if (errno == EAGAIN) {
+        // Whoever started the process shares its terminal, and made that non-blocking.
+        pollfd writable = {out, POLLOUT, 0};
+        poll(&writable, 1, -1);
+      } else if (errno != EINTR) {
+        return;
+      }
+    }
   }
 };
 
-Log::Log(const Options& options, std::FILE* out) : state_(std::make_shared<State>(options, out)) {
+Log::Log(const Options& options, int out) : state_(std::make_shared<State>(options, out)) {
   std::thread([state = state_] { state->Run(); }).detach();
 }
 

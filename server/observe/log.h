@@ -2,7 +2,6 @@
 #define SLUICE_SERVER_OBSERVE_LOG_H_
 
 #include <cstddef>
-#include <cstdio>
 #include <memory>
 
 #include "server/observe/events.h"
@@ -23,8 +22,9 @@ class Log : public Observer {
     size_t queue_length_max = 10000;
   };
 
-  // `out` must outlive the process.
-  Log(const Options& options, std::FILE* out);
+  // `out` is a file descriptor that stays open to the end of the process. No stdio: its locks would
+  // keep exit() waiting for a thread that is stuck.
+  Log(const Options& options, int out);
   // Writes what is in the queue, for a second: a thread that is stuck in a pipe which nobody
   // reads is left to the end of the process.
   ~Log() override;

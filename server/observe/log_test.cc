@@ -20,16 +20,16 @@ Log::Options Json(size_t queue_length_max = 100) {
 
 // What a log of these events has written when it is gone.
 std::string LinesOf(const Log::Options& options, const std::vector<Event>& events) {
-  char* text = nullptr;
-  size_t size = 0;
-  std::FILE* out = open_memstream(&text, &size);
+  int ends[2];
+  EXPECT_EQ(pipe(ends), 0);
   {
-    Log log(options, out);
+    Log log(options, ends[1]);
     for (const Event& event : events) log.Record(event);
   }
-  std::fclose(out);
-  std::string lines(text, size);
-  std::free(text);
+  close(ends[1]);
+  std::string lines(1 << 16, '\0');
+  lines.resize(static_cast<size_t>(read(ends[0], &lines[0], lines.size())));
+  close(ends[0]);
   return lines;
 }
 
@@ -63,10 +63,9 @@ TEST(LogTest, WithTheirStatementsTheyAre) {
 TEST(LogTest, WhatItCanNotWriteIsCountedAndStopsNobody) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  std::FILE* out = fdopen(ends[1], "w");
   std::string read;
   {
-    Log log(Json(/*queue_length_max=*/10), out);
+    Log log(Json(/*queue_length_max=*/10), ends[1]);
     // 64 KiB fit into the pipe, and ten lines into the queue.
     for (int i = 0; i < 5000; ++i) log.Record(GatewayDraining{std::string(100, 'x')});
     char buffer[1 << 16];
@@ -76,18 +75,16 @@ TEST(LogTest, WhatItCanNotWriteIsCountedAndStopsNobody) {
       read.append(buffer, static_cast<size_t>(size));
     }
   }
-  std::fclose(out);
   close(ends[0]);
+  close(ends[1]);
 }
 
 // Its thread is left alone in the pipe: a process must be able to end.
 TEST(LogTest, APipeThatNobodyReadsDoesNotKeepItFromEnding) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  // To the end of the process, like standard error.
-  std::FILE* out = fdopen(ends[1], "w");
-  std::setvbuf(out, nullptr, _IONBF, 0);
-  Log log(Json(), out);
+  // Open to the end of the process, like standard error.
+  Log log(Json(), ends[1]);
   for (int i = 0; i < 90; ++i) log.Record(GatewayDraining{std::string(10000, 'x')});
 }
 

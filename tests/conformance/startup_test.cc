@@ -1,6 +1,11 @@
 // Starting: --help, --version, a configuration with problems, a port that is taken.
 
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/support/gateway.h"
 #include "tests/support/process.h"
@@ -75,6 +80,28 @@ TEST(StartupTest, ADeadDatabaseDoesNotKeepItFromStarting) {
   EXPECT_TRUE(gateway.Client().CheckHealth("liveness").ok());
   EXPECT_FALSE(gateway.Client().CheckHealth().ok());
   EXPECT_EQ(gateway.Drain(), 0);
+}
+
+// Its log goes to a collector that hangs, and a pipe that is full.
+TEST(StartupTest, ALogThatNobodyReadsKeepsItFromNothing) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
+  while (write(ends[1], "x", 1) == 1) {
+  }
+  const TempDir directory;
+  const std::string address = "unix:" + directory.File("sluice");
+  Process::Options options;
+  options.command = {testing_support::SluicedPath(), "--listen=" + address};
+  options.environment = {{"DATABASE_URL", "postgresql://u@/d?host=/nonexistent"}};
+  // Opened anew: blocking.
+  options.output_path = absl::StrCat("/proc/self/fd/", ends[1]);
+  Process process(options);
+  const client::Database db = *client::Database::Open(address);
+  EXPECT_TRUE(testing_support::Eventually([&db] { return db.CheckHealth("liveness").ok(); }));
+  process.Signal(SIGTERM);
+  EXPECT_EQ(process.Wait(), 0);
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST(StartupTest, OptionsOfOtherDriversAreAcceptedAndSaidOnce) {
