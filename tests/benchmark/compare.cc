@@ -7,6 +7,7 @@
 // delays every byte by n/2 each way, between whoever uses the database and PgBouncer.
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "tests/benchmark/load.h"
 #include "tests/benchmark/peers.h"
@@ -41,6 +43,14 @@ struct Flags {
   std::string svg;
 };
 
+[[noreturn]] void EndWithUsage(const char* flag) {
+  std::fprintf(stderr,
+               "compare: what is %s?\n  --workloads=point,rls,write,batch10,tpcb,rows100,rows1000 --callers=1,20,64\n"
+               "  --links=0,5 (ms) --seconds=3 (for each row) --svg=/absolute/path\n",
+               flag);
+  std::exit(2);
+}
+
 Flags ReadFlags(int argc, char** argv) {
   Flags flags;
   for (int i = 1; i < argc; ++i) {
@@ -57,7 +67,10 @@ Flags ReadFlags(int argc, char** argv) {
     else if (flag[0] == "--svg")
       flags.svg = values[0];
     else
-      std::fprintf(stderr, "compare: what is %s?\n", argv[i]);
+      EndWithUsage(argv[i]);
+  }
+  for (const std::string& name : flags.workloads) {
+    if (FindWorkload(name) == nullptr) EndWithUsage(name.c_str());
   }
   return flags;
 }
@@ -95,17 +108,19 @@ class Site {
 };
 
 void PrintHead() {
-  std::printf("| %4s | %-9s | %7s | %-28s | %9s | %9s | %9s | %7s | %8s |\n", "link", "work", "callers", "who",
+  std::printf("| %4s | %-9s | %7s | %-30s | %9s | %9s | %9s | %7s | %8s |\n", "link", "work", "callers", "who",
               "calls/s", "p50 us", "p99 us", "CPU us", "failures");
   std::printf(
-      "|-----:|-----------|--------:|------------------------------|----------:|----------:|----------:|--------:|-----"
+      "|-----:|-----------|--------:|--------------------------------|----------:|----------:|----------:|--------:|---"
+      "--"
       "----:|\n");
 }
 
 void PrintRow(const std::string& link_ms, const char* work, int callers, const char* who, const Measurement& measured) {
-  std::printf("| %4s | %-9s | %7d | %-28s | %9.0f | %9.0f | %9.0f | %7.1f | %8lld |\n", link_ms.c_str(), work, callers,
+  const double cpu = absl::ToDoubleMicroseconds(measured.server_cpu_per_call);
+  std::printf("| %4s | %-9s | %7d | %-30s | %9.0f | %9.0f | %9.0f | %7s | %8lld |\n", link_ms.c_str(), work, callers,
               who, measured.calls_per_second(), absl::ToDoubleMicroseconds(measured.p50),
-              absl::ToDoubleMicroseconds(measured.p99), absl::ToDoubleMicroseconds(measured.server_cpu_per_call),
+              absl::ToDoubleMicroseconds(measured.p99), cpu > 0 ? absl::StrFormat("%.1f", cpu).c_str() : "",
               static_cast<long long>(measured.failures));
   if (measured.failures > 0) std::printf("  first failure: %s\n", measured.first_failure.c_str());
   std::fflush(stdout);
@@ -144,7 +159,6 @@ int Main(int argc, char** argv) {
              MeasureLibpq(site.server(), "SELECT balance FROM accounts WHERE id = 77", length));
     for (const std::string& name : flags.workloads) {
       const Workload* workload = FindWorkload(name);
-      if (workload == nullptr) continue;
       for (const std::string& callers : flags.callers) {
         CompareAt(&site, link_ms, *workload, Number(callers), length, &points);
       }

@@ -28,7 +28,8 @@ const char* Colour(const std::string& who) {
 
 std::string Frame(const std::string& link_ms) {
   std::string svg = absl::StrFormat(
-      "<text x=\"%g\" y=\"%g\" text-anchor=\"middle\" font-weight=\"bold\">point reads, link of %s ms</text>\n",
+      "<text x=\"%g\" y=\"%g\" text-anchor=\"middle\" font-weight=\"bold\">point reads by callers, link of %s "
+      "ms</text>\n",
       kLeft + kWidth / 2, kTop - 16, link_ms);
   for (const double rate : {10.0, 100.0, 1000.0, 10000.0, 100000.0}) {
     absl::StrAppendFormat(
@@ -66,7 +67,8 @@ std::string Plot(const std::vector<Point>& points) {
       }
       absl::StrAppendFormat(&body, "<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"/>\n", path,
                             Colour(who));
-      absl::StrAppendFormat(&body, "<text x=\"%g\" y=\"%g\" fill=\"%s\">%s</text>\n", kLeft, legend, Colour(who), who);
+      absl::StrAppendFormat(&body, "<text x=\"%g\" y=\"%g\" style=\"fill: %s\">%s</text>\n", kLeft, legend, Colour(who),
+                            who);
       legend += 16;
     }
     body += "</g>\n";
