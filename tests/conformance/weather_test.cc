@@ -28,8 +28,10 @@ class WeatherTest : public testing::Test {
   void KillBackendOf(const std::string& mark) {
     testing_support::Direct direct = Direct();
     ASSERT_TRUE(Eventually([&] {
-      return direct.Value(absl::StrCat("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE state = "
-                                       "'active' AND pid <> pg_backend_pid() AND query LIKE '%",
+      // Until it has ended: the next one to be killed is another one.
+      return direct.Value(absl::StrCat("SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 30000)) FROM "
+                                       "pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query "
+                                       "LIKE '%",
                                        mark, "%'")) == "1";
     })) << mark;
   }
@@ -229,6 +231,8 @@ TEST_F(WeatherTest, APoolerThatIsFullIsLivedWith) {
   small.max_client_conn = 3;
   PgBouncer pgbouncer(postgres_, small);
   const Gateway gateway(pgbouncer.Url(), {"--pool_size=10"});
+  // The calls may be done, in one flight, before it has looked at itself.
+  ASSERT_TRUE(gateway.AwaitReady());
   const client::Database db = gateway.Client();
   std::vector<std::future<absl::StatusOr<client::Result>>> calls;
   for (int i = 0; i < 40; ++i) {
