@@ -52,12 +52,12 @@ std::unique_ptr<Connection> Connection::Open(const Options& options, JitPolicy* 
                                              OpenFailure* failure) {
   const absl::Time deadline = absl::Now() + options.connect_timeout;
   ConnectionParameters parameters = options.parameters;
-  if (jit->wants_startup_option()) parameters["options"] = "-c jit=off";
+  const bool with_startup_option = jit->wants_startup_option();
+  if (with_startup_option) parameters["options"] = "-c jit=off";
   Session::Failure session_failure;
   std::unique_ptr<Session> session = Session::Open(parameters, deadline, options.closing, &session_failure);
   if (session == nullptr) {
-    if (jit->wants_startup_option() &&
-        absl::StrContains(session_failure.error.message, "unsupported startup parameter")) {
+    if (with_startup_option && absl::StrContains(session_failure.error.message, "unsupported startup parameter")) {
       jit->OnStartupOptionRefused();
     }
     failure->error = session_failure.error;
@@ -65,8 +65,10 @@ std::unique_ptr<Connection> Connection::Open(const Options& options, JitPolicy* 
     return nullptr;
   }
   std::unique_ptr<Connection> connection(new Connection(std::move(session), options, jit, canceller));
-  if (!connection->Probe(deadline, failure)) return nullptr;
-  return connection;
+  if (connection->Probe(deadline, failure)) return connection;
+  // Meanwhile another connection was told that SET is refused (PgDog): once more, with the option.
+  if (!with_startup_option && jit->wants_startup_option()) return Open(options, jit, canceller, failure);
+  return nullptr;
 }
 
 // Asks the server about itself; false if it can not be used.
