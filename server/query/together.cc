@@ -151,8 +151,7 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
     if (i == failed) {
       EndAtFailure(seats[i], failure, turn);
     } else {
-      EndAgain(seats[i], NotRunYet(),
-               /*alone=*/false);
+      EndAgain(seats[i], NotRunYet(), /*alone=*/false);
     }
   }
 }

@@ -22,9 +22,13 @@ absl::Status TemporaryObject() {
                               "use CREATE TEMP TABLE ... ON COMMIT DROP in an atomic ExecuteBatch");
 }
 
+absl::Status AnotherRole() {
+  return errors::TransactionControl("SET ROLE", "who runs a call is decided by its caller, not by its text");
+}
+
 absl::Status GatewaysSetting(absl::string_view name) {
   if (absl::EqualsIgnoreCase(name, "role") || absl::EqualsIgnoreCase(name, "session_authorization")) {
-    return errors::TransactionControl("SET ROLE", "who runs a call is decided by its caller, not by its text");
+    return AnotherRole();
   }
   return errors::SessionState(absl::StrCat("SET LOCAL ", name),
                               "the gateway relies on it, or it outlives the call; format values in SQL (to_char)");
@@ -35,7 +39,7 @@ absl::Status CheckSet(const Words& words) {
   const bool local = scope == "LOCAL";
   const absl::string_view name = local || scope == "SESSION" ? words.Head(2) : scope;
   if (name == "ROLE" || name == "AUTHORIZATION" || name == "SESSION_AUTHORIZATION" || (local && name == "SESSION")) {
-    return errors::TransactionControl("SET ROLE", "who runs a call is decided by its caller, not by its text");
+    return AnotherRole();
   }
   // TRANSACTION, and the settings behind it: transaction_read_only = off would end the
   // guard of a read-only call. A name in U&"..." could be any of them.
