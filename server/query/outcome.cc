@@ -57,13 +57,14 @@ absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const Plan
   if (failure.in_prelude && failure.is_verdict && !plan.identity.empty()) {
     return errors::IdentityRefused(plan.role, failure.error.message, failure.error.sqlstate);
   }
-  const int position =
-      failure.position > 0 ? statement.bound.CallerPosition(*statement.caller_text, failure.position) : 0;
+  // A failure of a whole flight is no statement's, whatever a pooler writes into its position.
+  const bool located = failure.position > 0 && statement.caller_text != nullptr;
+  const int position = located ? statement.bound.CallerPosition(*statement.caller_text, failure.position) : 0;
   if (failure.outcome == v1::OUTCOME_UNKNOWN && !failure.is_verdict && plan.read_only) {
     return errors::ReadInterrupted(failure.error.message);
   }
   const absl::Status status = postgres::FromServerError(failure.error, failure.outcome, failure.is_verdict, position);
-  const int parameter = failure.position > 0 ? statement.bound.ParameterAt(failure.position) : 0;
+  const int parameter = located ? statement.bound.ParameterAt(failure.position) : 0;
   return parameter == 0 ? status : WithMetadata(status, "parameterIndex", absl::StrCat(parameter));
 }
 
