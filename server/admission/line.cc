@@ -122,7 +122,7 @@ WaiterPtr Line::Extract(const Waiter* waiter) {
   return found;
 }
 
-std::vector<WaiterPtr> Line::Next(absl::Time until) {
+std::vector<WaiterPtr> Line::Next(absl::Time until, Taking taking) {
   std::vector<WaiterPtr> taken;
   Wakes wakes;
   {
@@ -130,7 +130,8 @@ std::vector<WaiterPtr> Line::Next(absl::Time until) {
     ++takers_;
     while (queues_.empty() && !closed_ && absl::Now() < until) arrival_.WaitUntil(&mu_, until);
     --takers_;
-    taken = TakeCompany();
+    if (WaiterPtr first = TakeNext()) taken.push_back(std::move(first));
+    if (taking == Taking::kCompany && !taken.empty()) TakeCompanyOf(&taken);
     // Whoever was woken is here now, and wakes the next one if there is something left to do.
     taker_is_coming_ = !queues_.empty() && takers_ > 0;
     wakes.taker = taker_is_coming_;
@@ -139,20 +140,18 @@ std::vector<WaiterPtr> Line::Next(absl::Time until) {
   return taken;
 }
 
-// The next one, and whoever of its caller may be served with it.
-std::vector<WaiterPtr> Line::TakeCompany() {
-  std::vector<WaiterPtr> taken;
-  if (queues_.empty()) return taken;
-  taken.push_back(TakeNext());
-  const Company first = taken[0]->company();
-  const auto queue = queues_.find(taken[0]->caller());
-  if (first.key == 0 || options_.company_max <= 1 || queue == queues_.end()) return taken;
+// Whoever of the same caller may be served with the first one.
+void Line::TakeCompanyOf(std::vector<WaiterPtr>* taken) {
+  const Waiter& leader = *taken->front();
+  const Company first = leader.company();
+  const auto queue = queues_.find(leader.caller());
+  if (first.key == 0 || options_.company_max <= 1 || queue == queues_.end()) return;
 
   // Of a caller with many calls that may not fly together, only so many are looked at, so that
   // the cost of taking one does not grow with the Line.
   constexpr int kLooksMax = 256;
   absl::flat_hash_set<uint64_t> contents = {first.content};
-  size_t bytes = taken[0]->bytes();
+  size_t bytes = leader.bytes();
   std::vector<const Waiter*> company;
   int looks = 0;
   for (const WaiterPtr& waiter : queue->second.waiters) {
@@ -166,8 +165,7 @@ std::vector<WaiterPtr> Line::TakeCompany() {
     }
     company.push_back(waiter.get());
   }
-  for (const Waiter* waiter : company) taken.push_back(Extract(waiter));
-  return taken;
+  for (const Waiter* waiter : company) taken->push_back(Extract(waiter));
 }
 
 WaiterPtr Line::TakeNext() {

@@ -99,7 +99,8 @@ class Line {
   // Waits for a call until `until`, and takes with it those of the same caller that may be
   // served together with it and wait already: nobody ever waits for company. In order; empty at
   // `until`, and when the Line is closed and empty.
-  std::vector<WaiterPtr> Next(absl::Time until);
+  enum class Taking { kCompany, kOne };
+  std::vector<WaiterPtr> Next(absl::Time until, Taking taking = Taking::kCompany);
   // Back to the head in their order, whatever the length; refused with DRAINING if the Line has
   // closed.
   void Rejoin(std::vector<WaiterPtr> waiters);
@@ -145,7 +146,7 @@ class Line {
   Wakes Insert(WaiterPtr waiter, bool at_head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake(const Wakes& wakes);
   WaiterPtr TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::vector<WaiterPtr> TakeCompany() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeCompanyOf(std::vector<WaiterPtr>* taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   WaiterPtr Extract(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseOverdue();
 

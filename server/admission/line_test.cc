@@ -235,6 +235,15 @@ TEST(LineTest, ThoseThatMayGoTogetherDo) {
   EXPECT_EQ(line.Next(absl::InfinitePast()), std::vector<WaiterPtr>{another_kind});
 }
 
+TEST(LineTest, WhoTakesOneGetsOne) {
+  Line line(RoomFor(10, 10));
+  const WaiterPtr first = Reader("a", 1), second = Reader("a", 2);
+  ASSERT_TRUE(line.Join(first).ok());
+  ASSERT_TRUE(line.Join(second).ok());
+  EXPECT_EQ(line.Next(absl::InfinitePast(), Line::Taking::kOne), std::vector<WaiterPtr>{first});
+  EXPECT_EQ(line.Next(absl::InfinitePast(), Line::Taking::kOne), std::vector<WaiterPtr>{second});
+}
+
 TEST(LineTest, ACompanyHasItsLimitsButThoseWhoAskForTheSameAreOne) {
   Line::Options options = RoomFor(100, 100);
   options.company_max = 2;

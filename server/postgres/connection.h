@@ -67,6 +67,8 @@ class Connection {
   // The shortest that a flight took lately: the way there and back, with next to no work.
   absl::Duration round_trip() const { return round_trip_; }
   const ServerFacts& facts() const { return facts_; }
+  // Calls can share a flight only where it can be READ ONLY, which takes a SET beside them.
+  bool may_carry_company() const { return jit_->may_set_beside_statements(); }
   // The last flight came to its end, or PostgreSQL itself judged a statement of it: proof that
   // there is a database behind this session.
   bool answered() const { return answered_; }

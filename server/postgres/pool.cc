@@ -76,7 +76,10 @@ class Pool::Worker {
   }
 
   void ServeNext() {
-    std::vector<admission::WaiterPtr> calls = pool_.line_->Next(absl::Now() + pool_.options_.proof_interval);
+    using Taking = admission::Line::Taking;
+    std::vector<admission::WaiterPtr> calls =
+        pool_.line_->Next(absl::Now() + pool_.options_.proof_interval,
+                          connection_->may_carry_company() ? Taking::kCompany : Taking::kOne);
     if (calls.empty()) return LookAfterIdle();
     ++pool_.busy_;
     std::vector<admission::WaiterPtr> unfinished = Serve(std::move(calls));

@@ -141,7 +141,7 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   if (failure.outcome == v1::OUTCOME_NOT_STARTED || !failure.is_verdict) {
     // Nothing of it ran, or the way back broke: all that have no answer read again, alone.
     const absl::Status status = ToStatus(failure, seats[0].plan(), PlannedStatement(), turn);
-    const bool alone = failure.outcome != v1::OUTCOME_NOT_STARTED;
+    const bool alone = failure.outcome != v1::OUTCOME_NOT_STARTED || failure.will_not_pass;
     for (size_t i = answered; i < seats.size(); ++i) EndAgain(seats[i], status, alone);
     return;
   }

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <set>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
 #include "tests/support/fault_proxy.h"
+#include "tests/support/scripted_server.h"
 
 namespace sluice {
 namespace {
@@ -22,6 +24,7 @@ namespace {
 using testing_support::Eventually;
 using testing_support::FaultProxy;
 using testing_support::Gateway;
+using testing_support::ScriptedServer;
 using Answer = absl::StatusOr<client::Result>;
 using Answers = std::vector<std::future<Answer>>;
 
@@ -56,6 +59,15 @@ class TogetherTest : public ConformanceTest {
                                 const client::CallOptions& options = client::CallOptions()) {
     testing_support::Direct holder(postgres_->ConnectionString());
     auto busy = Occupy(&holder);
+    std::vector<Answer> answers = WaitingUntil([&holder] { holder.Run("COMMIT"); }, statements, options);
+    EXPECT_TRUE(busy.get().ok());
+    return answers;
+  }
+
+  // Runs the calls at once, on a connection that is busy until `release`, once all of them wait.
+  std::vector<Answer> WaitingUntil(const std::function<void()>& release,
+                                   const std::vector<client::Statement>& statements,
+                                   const client::CallOptions& options = client::CallOptions()) {
     Answers answers;
     const client::Database db = Db();
     for (const client::Statement& statement : statements) {
@@ -68,8 +80,7 @@ class TogetherTest : public ConformanceTest {
       }));
     }
     EXPECT_TRUE(Eventually([this] { return LineIsFull(); })) << narrow_->log();
-    holder.Run("COMMIT");
-    EXPECT_TRUE(busy.get().ok());
+    release();
     std::vector<Answer> results;
     for (auto& answer : answers) results.push_back(answer.get());
     return results;
@@ -107,6 +118,28 @@ class TogetherTest : public ConformanceTest {
       const auto& took = answer->info().database_time();
       return took.seconds() == 0 && took.nanos() < 3000000;
     }));
+  }
+
+  // The same calls, waiting for a pooler that is silent meanwhile. `before_it_speaks` may give it
+  // something to say.
+  std::vector<Answer> WhileSilent(
+      ScriptedServer* pooler, const std::function<void()>& before_it_speaks = [] {}) {
+    Introduce(client::Statement("SELECT $1::int", 0));
+    ScriptedServer::Manners manners = pooler->manners();
+    manners.is_silent = true;
+    pooler->Behave(manners);
+    auto busy = std::async(std::launch::async, [this] { return Db().Execute("SELECT 'busy'"); });
+    EXPECT_TRUE(Eventually([pooler] { return pooler->times_received("SELECT 'busy'") == 1; }));
+    std::vector<client::Statement> statements;
+    for (int i = 0; i < 4; ++i) statements.emplace_back("SELECT $1::int", i);
+    const auto speak = [&] {
+      before_it_speaks();
+      manners.is_silent = false;
+      pooler->Behave(manners);
+    };
+    std::vector<Answer> answers = WaitingUntil(speak, statements);
+    EXPECT_TRUE(busy.get().ok());
+    return answers;
   }
 
   std::unique_ptr<Gateway> narrow_;
@@ -265,6 +298,48 @@ TEST_F(TogetherTest, AConnectionThatBreaksInMidFlightCostsNoRead) {
     again += answers[i]->info().attempts() > 1 ? 1 : 0;
   }
   EXPECT_GT(again, 0);
+}
+
+// What a pooler says instead of an answer is no statement's, whatever it calls its position.
+TEST_F(TogetherTest, APoolerThatRefusesAFlightCostsNoRead) {
+  ScriptedServer pooler;
+  StartGatewayFor(4, {}, pooler.Url());
+  const std::vector<Answer> answers = WhileSilent(&pooler, [&pooler] {
+    // To the next message, with which the calls come.
+    pooler.SayOnce(ScriptedServer::When::kInQueue,
+                   {"FATAL", "08P01", "query_wait_timeout", /*hangs_up=*/true, /*position=*/100});
+  });
+  for (const Answer& answer : answers) {
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->info().flight_statements(), 4);
+  }
+}
+
+// What will not pass is not tried in the same way for ever.
+TEST_F(TogetherTest, APoolerThatTakesNoSharedFlightGetsNone) {
+  ScriptedServer pooler;
+  StartGatewayFor(4, {}, pooler.Url());
+  const std::vector<Answer> answers = WhileSilent(&pooler, [&pooler] {
+    pooler.SayOnce(ScriptedServer::When::kInQueue, {"FATAL", "08P01", "PQexec disallowed"});
+  });
+  for (const Answer& answer : answers) {
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->info().flight_statements(), 1);
+  }
+}
+
+// A shared flight is READ ONLY, which takes a SET beside its statements; PgDog lets none through.
+TEST_F(TogetherTest, WhereNoSetMayStandBesideThemReadsFlyAlone) {
+  ScriptedServer pgdog;
+  ScriptedServer::Manners manners;
+  manners.refuses_set_beside_statements = true;
+  pgdog.Behave(manners);
+  StartGatewayFor(4, {}, pgdog.Url());
+  for (const Answer& answer : WhileSilent(&pgdog)) {
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->info().flight_statements(), 1);
+    EXPECT_EQ(answer->info().attempts(), 1);
+  }
 }
 
 TEST_F(TogetherTest, AReadSeesEveryWriteThatWasDoneBeforeIt) {

@@ -99,18 +99,16 @@ class ScriptedServer::Session {
     const size_t prelude_size = SkipPrelude(message, &settings);
     const std::vector<std::string> statements = absl::StrSplit(message.substr(prelude_size), "\n;\n");
     server_.Count(message, statements);
-    const Manners manners = server_.manners();
-    if (manners.is_silent) return true;
-    if (settings > 0 && manners.refuses_set_beside_statements) {
-      return Send(wire::Error("ERROR", "42601", "multi-statement queries cannot mix SET with other commands") +
-                  wire::Ready());
+    if (settings > 0 && server_.manners().refuses_set_beside_statements) {
+      return Say(wire::Error("ERROR", "42601", "multi-statement queries cannot mix SET with other commands") +
+                 wire::Ready());
     }
     std::string answer;
     bool hangs_up = false;
     const auto interrupted_at = [&](When when) {
       Words words;
       if (!server_.Next(when, &words)) return false;
-      answer += wire::Error(words.severity, words.sqlstate, words.message);
+      answer += wire::Error(words.severity, words.sqlstate, words.message, words.position);
       hangs_up = words.hangs_up;
       return true;
     };
@@ -125,7 +123,7 @@ class ScriptedServer::Session {
       interrupted_at(When::kAfterResults);
     };
     compose();
-    return Send(hangs_up ? answer : answer + wire::Ready()) && !hangs_up;
+    return Say(hangs_up ? answer : answer + wire::Ready()) && !hangs_up;
   }
 
   // What the gateway asks a new session.
@@ -136,6 +134,10 @@ class ScriptedServer::Session {
            wire::Complete("SELECT 1");
   }
 
+  bool Say(const std::string& bytes) {
+    server_.AwaitVoice();
+    return Send(bytes);
+  }
   bool Send(const std::string& bytes) const {
     return send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
@@ -167,6 +169,7 @@ ScriptedServer::ScriptedServer() : listener_(ListenAt(directory_.File(".s.PGSQL.
 ScriptedServer::~ScriptedServer() {
   shutdown(listener_, SHUT_RDWR);
   acceptor_.join();
+  Behave(Manners());
   std::vector<std::thread> sessions;
   std::vector<int> sockets;
   {
@@ -210,8 +213,16 @@ bool ScriptedServer::Next(When when, Words* words) {
 }
 
 void ScriptedServer::Behave(const Manners& manners) {
+  {
+    MutexLock lock(&mu_);
+    manners_ = manners;
+  }
+  changed_.NotifyAll();
+}
+
+void ScriptedServer::AwaitVoice() {
   MutexLock lock(&mu_);
-  manners_ = manners;
+  while (manners_.is_silent) changed_.Wait(&mu_);
 }
 
 ScriptedServer::Manners ScriptedServer::manners() const {

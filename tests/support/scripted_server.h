@@ -33,10 +33,12 @@ class ScriptedServer {
     std::string severity, sqlstate, message;
     // Closes the connection; else the session goes on.
     bool hangs_up = true;
+    // 1-based, in the whole message.
+    int position = 0;
   };
 
   struct Manners {
-    // Takes messages and never answers them.
+    // Takes messages, and answers them when it is silent no more.
     bool is_silent = false;
     // Takes requests to cancel, and never closes their connections, as PostgreSQL would.
     bool holds_cancels = false;
@@ -56,6 +58,7 @@ class ScriptedServer {
   // itself that opens a session. Words of several calls are said one after the other.
   void SayOnce(When when, const Words& words);
   void Behave(const Manners& manners);
+  Manners manners() const;
 
   // How often a statement has come, by its text.
   int times_received(const std::string& statement) const;
@@ -67,7 +70,8 @@ class ScriptedServer {
   class Session;
 
   void Accept();
-  Manners manners() const;
+  // Returns once it is not silent (any more).
+  void AwaitVoice();
   // The next words for this point, if there are any.
   bool Next(When when, Words* words);
   void Count(const std::string& message, const std::vector<std::string>& statements);
@@ -76,6 +80,7 @@ class ScriptedServer {
   int listener_;
 
   mutable Mutex mu_;
+  CondVar changed_;
   std::map<When, std::deque<Words>> script_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int> received_ ABSL_GUARDED_BY(mu_);
   std::string last_message_ ABSL_GUARDED_BY(mu_);

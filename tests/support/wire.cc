@@ -47,9 +47,10 @@ std::string Table(const std::vector<Column>& columns, const std::vector<std::vec
 
 std::string Complete(const std::string& tag) { return Message('C', ZeroEnded(tag)); }
 
-std::string Error(const std::string& severity, const std::string& sqlstate, const std::string& message) {
+std::string Error(const std::string& severity, const std::string& sqlstate, const std::string& message, int position) {
+  const std::string where = position > 0 ? absl::StrCat("P", ZeroEnded(absl::StrCat(position))) : "";
   return Message('E', absl::StrCat("S", ZeroEnded(severity), "V", ZeroEnded(severity), "C", ZeroEnded(sqlstate), "M",
-                                   ZeroEnded(message), ZeroEnded("")));
+                                   ZeroEnded(message), where, ZeroEnded("")));
 }
 
 uint32_t ReadInt(const char* bytes) {

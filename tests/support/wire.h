@@ -23,7 +23,9 @@ std::string Ready();
 // A description of the rows, and the rows, in text form.
 std::string Table(const std::vector<Column>& columns, const std::vector<std::vector<std::string>>& rows);
 std::string Complete(const std::string& tag);
-std::string Error(const std::string& severity, const std::string& sqlstate, const std::string& message);
+// `position` is 1-based in the message that it is about; 0 for none.
+std::string Error(const std::string& severity, const std::string& sqlstate, const std::string& message,
+                  int position = 0);
 
 // Four bytes, the highest first.
 uint32_t ReadInt(const char* bytes);
