@@ -89,7 +89,7 @@ absl::StatusOr<std::vector<Literal>> RenderAll(const v1::Statement& statement) {
 absl::Status Substitute(absl::string_view text, const std::vector<Literal>& literals, BoundStatement* bound) {
   std::vector<Span> strings;
   size_t copied = 0;
-  for (const sql::Placeholder& slot : bound->facts.placeholders) {
+  for (const sql::Placeholder& slot : bound->facts().placeholders) {
     bound->text.append(text.data() + copied, slot.begin - copied);
     copied = slot.end;
     const Literal& literal = literals[slot.number - 1];
@@ -99,7 +99,7 @@ absl::Status Substitute(absl::string_view text, const std::vector<Literal>& lite
     bound->substitutions.push_back({slot.begin, slot.end, begin, bound->text.size()});
   }
   bound->text.append(text.data() + copied, text.size() - copied);
-  if (IsChecked(bound->text.size()) && !IsSound(bound->text, bound->facts.string_count, strings)) {
+  if (IsChecked(bound->text.size()) && !IsSound(bound->text, bound->facts().string_count, strings)) {
     return errors::Bug("the bound statement failed its self-check", v1::OUTCOME_NOT_STARTED);
   }
   return absl::OkStatus();
@@ -107,7 +107,8 @@ absl::Status Substitute(absl::string_view text, const std::vector<Literal>& lite
 
 }  // namespace
 
-absl::StatusOr<BoundStatement> Bind(const v1::Statement& statement, const BindLimits& limits) {
+absl::StatusOr<BoundStatement> Bind(const v1::Statement& statement, const BindLimits& limits,
+                                    sql::StatementBook* book) {
   const std::string& text = statement.sql();
   if (text.size() > limits.statement_bytes_max) {
     return errors::RequestTooLarge("statement.sql", static_cast<int64_t>(limits.statement_bytes_max),
@@ -117,17 +118,17 @@ absl::StatusOr<BoundStatement> Bind(const v1::Statement& statement, const BindLi
     return errors::RequestTooLarge("statement.params", kParametersMax, statement.params_size(), "parameters");
   }
   BoundStatement bound;
-  ASSIGN_OR_RETURN(bound.facts, sql::ParseStatement(text, statement.params_size() > 0));
+  ASSIGN_OR_RETURN(bound.known, book->Read(text, statement.params_size() > 0));
   if (statement.params_size() == 0) {
     bound.text = text;
     return bound;
   }
-  if (bound.facts.placeholders.size() > kParametersMax) {
+  if (bound.facts().placeholders.size() > kParametersMax) {
     return errors::RequestTooLarge("statement.sql", kParametersMax,
-                                   static_cast<int64_t>(bound.facts.placeholders.size()), "placeholders");
+                                   static_cast<int64_t>(bound.facts().placeholders.size()), "placeholders");
   }
-  RETURN_IF_ERROR(CheckSlots(bound.facts, statement.params_size()));
-  RETURN_IF_ERROR(CheckBoundSize(statement, bound.facts, limits.bound_bytes_max));
+  RETURN_IF_ERROR(CheckSlots(bound.facts(), statement.params_size()));
+  RETURN_IF_ERROR(CheckBoundSize(statement, bound.facts(), limits.bound_bytes_max));
   ASSIGN_OR_RETURN(const std::vector<Literal> literals, RenderAll(statement));
   RETURN_IF_ERROR(Substitute(text, literals, &bound));
   return bound;
@@ -146,7 +147,8 @@ int BoundStatement::CallerPosition(absl::string_view caller_text, int position) 
 int BoundStatement::ParameterAt(int position) const {
   const size_t byte = ByteOfCharacter(text, position);
   for (size_t i = 0; i < substitutions.size(); ++i) {
-    if (byte >= substitutions[i].bound_begin && byte < substitutions[i].bound_end) return facts.placeholders[i].number;
+    if (byte >= substitutions[i].bound_begin && byte < substitutions[i].bound_end)
+      return facts().placeholders[i].number;
   }
   return 0;
 }

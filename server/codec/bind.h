@@ -2,12 +2,13 @@
 #define SLUICE_SERVER_CODEC_BIND_H_
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/sql/statement.h"
+#include "server/sql/statement_book.h"
 #include "sluice/v1/value.pb.h"
 
 namespace sluice::codec {
@@ -16,8 +17,10 @@ namespace sluice::codec {
 struct BoundStatement {
   // What PostgreSQL gets.
   std::string text;
-  // What the text tells (from the statement as the caller sent it).
-  sql::Statement facts;
+  // The statement as the caller sent it.
+  std::shared_ptr<sql::KnownStatement> known;
+  // What its text tells.
+  const sql::Statement& facts() const { return known->facts; }
 
   // Translates a 1-based character position in `text`, as PostgreSQL reports it, into
   // one in the caller's text; a position inside a literal becomes that of its $n.
@@ -26,7 +29,7 @@ struct BoundStatement {
   // The n of the $n whose literal has this position in `text`; 0 if none has.
   int ParameterAt(int position) const;
 
-  // Where `text` differs from the caller's: in the order of facts.placeholders, bytes of both.
+  // Where `text` differs from the caller's: in the order of facts().placeholders, bytes of both.
   struct Substitution {
     size_t caller_begin, caller_end;
     size_t bound_begin, bound_end;
@@ -40,11 +43,11 @@ struct BindLimits {
 };
 
 // Puts the parameters into the statement, as safely as a server-side bind would: see
-// docs/binding.md for the rules and for what still differs. Pure. Any doubt is an error
+// docs/binding.md for the rules and for what still differs. Any doubt is an error
 // before anything is sent: those of sql::ParseStatement and RenderLiteral, PARAMETER_COUNT,
 // REQUEST_TOO_LARGE. Without parameters the text
 // goes out as it came.
-absl::StatusOr<BoundStatement> Bind(const v1::Statement& statement, const BindLimits& limits);
+absl::StatusOr<BoundStatement> Bind(const v1::Statement& statement, const BindLimits& limits, sql::StatementBook* book);
 
 }  // namespace sluice::codec
 

@@ -29,9 +29,14 @@ v1::Statement Of(const std::string& sql, const std::vector<v1::Value>& params) {
   return statement;
 }
 
+absl::StatusOr<BoundStatement> BindWith(const v1::Statement& statement, const BindLimits& limits = BindLimits()) {
+  sql::StatementBook book;
+  return Bind(statement, limits, &book);
+}
+
 // The bound text, or the reason why not.
 std::string Bound(const std::string& sql, const std::vector<v1::Value>& params) {
-  absl::StatusOr<BoundStatement> bound = Bind(Of(sql, params), BindLimits());
+  absl::StatusOr<BoundStatement> bound = BindWith(Of(sql, params));
   return bound.ok() ? bound->text : ReasonOf(bound.status());
 }
 
@@ -174,7 +179,7 @@ TEST(BindTest, LimitsHoldBeforeAnythingIsBuilt) {
 
 TEST(BindTest, MapsPositionsBackToTheCallersText) {
   const std::string sql = u8"SELECT 'é', $1, nope, $2 FROM t";
-  absl::StatusOr<BoundStatement> bound = Bind(Of(sql, {Text("value"), Int(7)}), BindLimits());
+  absl::StatusOr<BoundStatement> bound = BindWith(Of(sql, {Text("value"), Int(7)}));
   ASSERT_TRUE(bound.ok()) << bound.status();
   const auto position_of = [&](const char* word) {
     return static_cast<int>(bound->text.find(word));  // é is one character and two bytes, so byte == position
@@ -190,12 +195,12 @@ TEST(BindTest, TheLimitOfTheBoundTextHoldsToTheByte) {
   const v1::Statement statement = Of("SELECT $1 || $1", {Text("it's")});
   BindLimits limits;
   limits.bound_bytes_max = 1;
-  const absl::Status refused = Bind(statement, limits).status();
+  const absl::Status refused = BindWith(statement, limits).status();
   ASSERT_EQ(ReasonOf(refused), "REQUEST_TOO_LARGE");
   limits.bound_bytes_max = std::stoul(FactsOf(refused).metadata.at("actual"));
-  EXPECT_TRUE(Bind(statement, limits).ok());
+  EXPECT_TRUE(BindWith(statement, limits).ok());
   --limits.bound_bytes_max;
-  EXPECT_EQ(ReasonOf(Bind(statement, limits).status()), "REQUEST_TOO_LARGE");
+  EXPECT_EQ(ReasonOf(BindWith(statement, limits).status()), "REQUEST_TOO_LARGE");
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ using postgres::FlightReport;
 bool LooksReadOnly(const Plan& plan, const Leg& leg) {
   if (plan.read_only) return true;
   for (size_t i = leg.first; i < leg.last; ++i) {
-    if (!plan.statements[i].bound.facts.looks_read_only) return false;
+    if (!plan.statements[i].bound.facts().looks_read_only) return false;
   }
   return true;
 }
@@ -34,7 +34,7 @@ Flight FlightFor(const Plan& plan, const Leg& leg, bool force_read_only) {
   for (size_t i = leg.first; i < leg.last; ++i) {
     const codec::BoundStatement& bound = plan.statements[i].bound;
     flight.statements.push_back(bound.text);
-    if (bound.facts.may_share_transaction) continue;
+    if (bound.facts().may_share_transaction) continue;
     flight.alone = true;
     flight.may_commit_midway = true;
   }
@@ -58,7 +58,7 @@ absl::Status NameStatement(const Plan& plan, size_t index, const absl::Status& s
 absl::Status CheckStrings(const Plan& plan, const Leg& leg, const Turn& turn) {
   if (turn.strings_conform()) return absl::OkStatus();
   for (size_t i = leg.first; i < leg.last; ++i) {
-    if (!plan.statements[i].bound.facts.depends_on_string_setting) continue;
+    if (!plan.statements[i].bound.facts().depends_on_string_setting) continue;
     return NameStatement(plan, i, errors::AmbiguousString());
   }
   return absl::OkStatus();
@@ -77,7 +77,7 @@ absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn
   RETURN_IF_ERROR(CheckStrings(plan, leg, *turn));
   Flight flight = FlightFor(plan, leg, turn->cost().flies_again_as_read);
   FlightReport report = turn->Fly(flight);
-  if (report.failure.has_value() && NeedsToFlyAlone(*report.failure, flight, plan.statements[leg.first].bound.facts)) {
+  if (report.failure.has_value() && NeedsToFlyAlone(*report.failure, flight, plan.statements[leg.first].bound.facts())) {
     flight.alone = true;
     flight.may_commit_midway = true;
     report = turn->Fly(flight);

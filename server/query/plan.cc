@@ -79,17 +79,18 @@ absl::StatusOr<Plan> PlanFrame(const v1::CallOptions& options, const v1::Transac
 }
 
 absl::Status AddStatement(const v1::Statement& statement, bool shares_transaction, const auth::Caller& caller,
-                          const Limits& limits, Plan* plan) {
-  ASSIGN_OR_RETURN(codec::BoundStatement bound, codec::Bind(statement, limits.bind));
+                          const Limits& limits, sql::StatementBook* book, Plan* plan) {
+  ASSIGN_OR_RETURN(codec::BoundStatement bound, codec::Bind(statement, limits.bind, book));
   // READ ONLY stops no COPY TO PROGRAM, LOCK or NOTIFY.
-  if (!caller.may.sql && !bound.facts.is_query) return errors::StatementNotAllowed(caller.name, "sql");
-  if (plan->read_only && !bound.facts.read_only_escape.empty()) return errors::ReadOnly(bound.facts.read_only_escape);
+  if (!caller.may.sql && !bound.facts().is_query) return errors::StatementNotAllowed(caller.name, "sql");
+  if (plan->read_only && !bound.facts().read_only_escape.empty())
+    return errors::ReadOnly(bound.facts().read_only_escape);
   const bool in_transaction = shares_transaction || plan->read_only || !plan->identity.empty() || plan->deferrable ||
                               plan->isolation != postgres::Isolation::kDefault;
-  if (!bound.facts.may_share_transaction && in_transaction) {
-    return errors::NotInTransaction(bound.facts.keyword);
+  if (!bound.facts().may_share_transaction && in_transaction) {
+    return errors::NotInTransaction(bound.facts().keyword);
   }
-  plan->statements.push_back({std::move(bound), &statement.sql(), nullptr});
+  plan->statements.push_back({std::move(bound), &statement.sql()});
   return absl::OkStatus();
 }
 
@@ -102,25 +103,24 @@ size_t Plan::bytes() const {
 }
 
 absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
-                                 CostBook* costs) {
+                                 sql::StatementBook* book) {
   ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
-  RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, &plan));
+  RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, book, &plan));
   PlannedStatement& statement = plan.statements[0];
-  const sql::Statement& facts = statement.bound.facts;
+  const sql::Statement& facts = statement.bound.facts();
   // What another setting of standard_conforming_strings would read differently is refused by
   // itself, where it is one.
   plan.may_fly_together = facts.looks_read_only && facts.may_share_transaction && !facts.depends_on_string_setting &&
                           plan.isolation == postgres::Isolation::kDefault && !plan.deferrable &&
                           !request.options().alone();
   if (!plan.may_fly_together) return plan;
-  statement.cost = costs->Of(*statement.caller_text);
   plan.company = absl::HashOf(plan.identity) | 1;
   plan.content = absl::HashOf(statement.bound.text, plan.rows_max, plan.reply_bytes_max, plan.timestamps_as_text);
   return plan;
 }
 
-absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller,
-                               const Limits& limits) {
+absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller, const Limits& limits,
+                               sql::StatementBook* book) {
   ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
   plan.is_batch = true;
   if (request.statements().empty()) return errors::InvalidField("statements", "a batch has at least one statement");
@@ -133,7 +133,7 @@ absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const aut
   const bool atomic = request.mode() != v1::ExecuteBatchRequest::INDEPENDENT;
   size_t bytes = 0;
   for (const v1::Statement& statement : request.statements()) {
-    const absl::Status added = AddStatement(statement, atomic, caller, limits, &plan);
+    const absl::Status added = AddStatement(statement, atomic, caller, limits, book, &plan);
     if (!added.ok()) return WithMetadata(added, "statementIndex", absl::StrCat(plan.statements.size()));
     bytes += plan.statements.back().bound.text.size();
     if (bytes > limits.bind.bound_bytes_max) {

@@ -2,7 +2,6 @@
 #define SLUICE_SERVER_QUERY_PLAN_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,7 +9,7 @@
 #include "server/auth/caller.h"
 #include "server/codec/bind.h"
 #include "server/postgres/flight.h"
-#include "server/query/cost_book.h"
+#include "server/sql/statement_book.h"
 #include "sluice/v1/database.pb.h"
 
 namespace sluice::query {
@@ -28,8 +27,6 @@ struct Limits {
 struct PlannedStatement {
   codec::BoundStatement bound;
   const std::string* caller_text = nullptr;  // in the request, which outlives the plan
-  // Of Execute's: what is known of this text.
-  std::shared_ptr<StatementCost> cost;
 };
 
 // What a request asks for, checked and bound as far as it can be without a connection.
@@ -62,9 +59,9 @@ struct Plan {
 // index in a batch, INVALID_FIELD, REQUEST_TOO_LARGE, STATEMENT_NOT_ALLOWED,
 // ACTIVE_SQL_TRANSACTION.
 absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
-                                 CostBook* costs);
-absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller,
-                               const Limits& limits);
+                                 sql::StatementBook* book);
+absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller, const Limits& limits,
+                               sql::StatementBook* book);
 
 }  // namespace sluice::query
 

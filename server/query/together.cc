@@ -129,7 +129,7 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], report.results[i], types, &turn);
   if (!report.failure.has_value()) {
     const absl::Duration each = turn.server_time() / static_cast<int64_t>(seats.size());
-    for (const Seat& seat : seats) seat.plan().statements[0].cost->Record(each);
+    for (const Seat& seat : seats) seat.plan().statements[0].bound.known->cost.Record(each);
     return;
   }
   const FlightFailure& failure = *report.failure;

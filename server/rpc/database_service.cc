@@ -60,19 +60,19 @@ namespace {
 
 class ExecuteWork : public RequestWork {
  public:
-  ExecuteWork(query::TypeCatalog* types, query::CostBook* costs) : types_(*types), costs_(*costs) {}
+  ExecuteWork(query::TypeCatalog* types, sql::StatementBook* book) : types_(*types), book_(*book) {}
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller,
                        const DatabaseService::Options& options) override {
     RETURN_IF_ERROR(ParseRequest(bytes, options.request_bytes_max, &request_));
-    ASSIGN_OR_RETURN(plan_, query::PlanExecute(request_, caller, options.limits, &costs_));
+    ASSIGN_OR_RETURN(plan_, query::PlanExecute(request_, caller, options.limits, &book_));
     return absl::OkStatus();
   }
 
   query::TurnEnd Run(query::Turn* turn) override { return query::Execute(plan_, &types_, turn, &response_); }
 
   admission::Company company(const query::CallCost& cost) const override {
-    if (!plan_.may_fly_together || cost.flies_alone || !plan_.statements[0].cost->is_cheap()) return {};
+    if (!plan_.may_fly_together || cost.flies_alone || !plan_.statements[0].bound.known->cost.is_cheap()) return {};
     return {plan_.company, plan_.content};
   }
   query::Companion AsCompanion() override {
@@ -91,7 +91,7 @@ class ExecuteWork : public RequestWork {
 
  private:
   query::TypeCatalog& types_;
-  query::CostBook& costs_;
+  sql::StatementBook& book_;
   v1::ExecuteRequest request_;
   query::Plan plan_;
   v1::ExecuteResponse response_;
@@ -99,12 +99,12 @@ class ExecuteWork : public RequestWork {
 
 class BatchWork : public RequestWork {
  public:
-  explicit BatchWork(query::TypeCatalog* types) : types_(*types) {}
+  BatchWork(query::TypeCatalog* types, sql::StatementBook* book) : types_(*types), book_(*book) {}
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller,
                        const DatabaseService::Options& options) override {
     RETURN_IF_ERROR(ParseRequest(bytes, options.request_bytes_max, &request_));
-    ASSIGN_OR_RETURN(plan_, query::PlanBatch(request_, caller, options.limits));
+    ASSIGN_OR_RETURN(plan_, query::PlanBatch(request_, caller, options.limits, &book_));
     return absl::OkStatus();
   }
 
@@ -133,6 +133,7 @@ class BatchWork : public RequestWork {
   bool independent() const { return request_.mode() == v1::ExecuteBatchRequest::INDEPENDENT; }
 
   query::TypeCatalog& types_;
+  sql::StatementBook& book_;
   v1::ExecuteBatchRequest request_;
   query::Plan plan_;
   v1::ExecuteBatchResponse response_;
@@ -175,12 +176,12 @@ DatabaseService::DatabaseService(const Options& options, const auth::Authenticat
 
 grpc::ServerUnaryReactor* DatabaseService::Execute(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
-  return Start("Execute", std::make_unique<ExecuteWork>(&types_, &costs_), context, request, reply);
+  return Start("Execute", std::make_unique<ExecuteWork>(&types_, &book_), context, request, reply);
 }
 
 grpc::ServerUnaryReactor* DatabaseService::ExecuteBatch(grpc::CallbackServerContext* context,
                                                         const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
-  return Start("ExecuteBatch", std::make_unique<BatchWork>(&types_), context, request, reply);
+  return Start("ExecuteBatch", std::make_unique<BatchWork>(&types_, &book_), context, request, reply);
 }
 
 grpc::ServerUnaryReactor* DatabaseService::Ping(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,

@@ -11,10 +11,10 @@
 #include "server/auth/authenticator.h"
 #include "server/base/mutex.h"
 #include "server/observe/events.h"
-#include "server/query/cost_book.h"
 #include "server/query/plan.h"
 #include "server/query/type_catalog.h"
 #include "server/rpc/call.h"
+#include "server/sql/statement_book.h"
 #include "sluice/v1/database.grpc.pb.h"
 
 namespace sluice::rpc {
@@ -65,7 +65,7 @@ class DatabaseService
   admission::Line& line_;
   observe::Observer& observer_;
   query::TypeCatalog types_;
-  query::CostBook costs_;
+  sql::StatementBook book_;
   std::atomic<int> calls_in_progress_{0};
   Mutex mu_;
   absl::flat_hash_set<CallReactor*> reactors_ ABSL_GUARDED_BY(mu_);

@@ -10,7 +10,6 @@
 #include "google/protobuf/stubs/logging.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "server/base/errors.h"
-#include "server/base/status_macros.h"
 
 namespace sluice::rpc {
 namespace {
@@ -29,20 +28,22 @@ std::string FieldWithInvalidUtf8() {
 
 // In the message and in those that it has, but for lists (a Value without a kind that is known
 // here is refused anyway).
-absl::Status RefuseUnknownFields(const google::protobuf::Message& message, const std::string& path) {
+//
+// Returns the path of one; empty if there is none.
+std::string FindUnknownField(const google::protobuf::Message& message) {
   const google::protobuf::Reflection& reflection = *message.GetReflection();
   const google::protobuf::UnknownFieldSet& unknown = reflection.GetUnknownFields(message);
-  if (!unknown.empty()) {
-    return errors::InvalidField(absl::StrCat(path, unknown.field(0).number()),
-                                "no field of this number is known here: is the gateway older than its caller?");
+  if (!unknown.empty()) return absl::StrCat(unknown.field(0).number());
+  const google::protobuf::Descriptor& descriptor = *message.GetDescriptor();
+  for (int i = 0; i < descriptor.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor* field = descriptor.field(i);
+    const bool may_have_some = field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE &&
+                               !field->is_repeated() && reflection.HasField(message, field);
+    if (!may_have_some) continue;
+    const std::string path = FindUnknownField(reflection.GetMessage(message, field));
+    if (!path.empty()) return absl::StrCat(field->name(), ".", path);
   }
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  reflection.ListFields(message, &fields);
-  for (const google::protobuf::FieldDescriptor* field : fields) {
-    if (field->is_repeated() || field->message_type() == nullptr) continue;
-    RETURN_IF_ERROR(RefuseUnknownFields(reflection.GetMessage(message, field), absl::StrCat(path, field->name(), ".")));
-  }
-  return absl::OkStatus();
+  return "";
 }
 
 }  // namespace
@@ -60,7 +61,10 @@ absl::Status ParseRequest(const grpc::ByteBuffer& bytes, int64_t bytes_max, goog
   grpc::ByteBuffer copy(bytes);  // a reference count
   grpc::ProtoBufferReader reader(&copy);
   if (reader.status().ok() && request->ParseFromZeroCopyStream(&reader)) {
-    return RefuseUnknownFields(*request, "");
+    const std::string unknown = FindUnknownField(*request);
+    if (unknown.empty()) return absl::OkStatus();
+    return errors::InvalidField(unknown,
+                                "no field of this number is known here: is the gateway older than its caller?");
   }
   const std::string field = FieldWithInvalidUtf8();
   if (!field.empty()) return errors::InvalidText(field, "invalid UTF-8");

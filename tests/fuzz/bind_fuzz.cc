@@ -52,8 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     begin = end;
   }
-  const auto bound = Bind(hostile, BindLimits());
-  const auto reference = Bind(harmless, BindLimits());
+  sluice::sql::StatementBook book;
+  const auto bound = Bind(hostile, BindLimits(), &book);
+  const auto reference = Bind(harmless, BindLimits(), &book);
   if (bound.ok() && (!reference.ok() || Tokens(bound->text) != Tokens(reference->text))) std::abort();
   return 0;
 }

@@ -1,0 +1,69 @@
+#include "server/sql/statement_book.h"
+
+#include <algorithm>
+
+#include "server/base/status_macros.h"
+
+namespace sluice::sql {
+namespace {
+
+constexpr absl::Duration kCheap = absl::Milliseconds(3);
+
+size_t BytesOf(const KnownStatement& known) {
+  return sizeof(known) + known.text.size() + known.facts.placeholders.size() * sizeof(Placeholder);
+}
+
+}  // namespace
+
+bool StatementCost::is_cheap() const {
+  const int64_t typical_us = typical_us_;
+  return typical_us >= 0 && typical_us <= absl::ToInt64Microseconds(kCheap);
+}
+
+// Down at once, up slowly: that a busy machine makes everything slow says nothing about the
+// statement. A race loses one sample.
+void StatementCost::Record(absl::Duration took) {
+  const int64_t us = std::max<int64_t>(absl::ToInt64Microseconds(took), 0);
+  const int64_t typical_us = typical_us_;
+  if (typical_us < 0 || us < typical_us) {
+    typical_us_ = us;
+  } else {
+    typical_us_ = typical_us + (us - typical_us + 7) / 8;
+  }
+}
+
+absl::StatusOr<std::shared_ptr<KnownStatement>> StatementBook::Read(absl::string_view text, bool has_parameters) {
+  {
+    MutexLock lock(&mu_);
+    if (std::shared_ptr<KnownStatement> known = Find({text, has_parameters})) return known;
+  }
+  ASSIGN_OR_RETURN(Statement facts, ParseStatement(text, has_parameters));
+  std::shared_ptr<KnownStatement> read(new KnownStatement{std::string(text), std::move(facts), {}});
+  if (text.size() > kTextBytesMax) return read;
+  MutexLock lock(&mu_);
+  // Another call may have read it meanwhile, and knows its cost.
+  if (std::shared_ptr<KnownStatement> known = Find({text, has_parameters})) return known;
+  Keep(has_parameters, read);
+  return read;
+}
+
+std::shared_ptr<KnownStatement> StatementBook::Find(const Key& key) {
+  if (const auto found = young_.find(key); found != young_.end()) return found->second;
+  const auto found = old_.find(key);
+  if (found == old_.end()) return nullptr;
+  std::shared_ptr<KnownStatement> known = found->second;
+  Keep(key.second, known);
+  return known;
+}
+
+void StatementBook::Keep(bool has_parameters, const std::shared_ptr<KnownStatement>& known) {
+  if (young_.size() >= kTextsMax || young_bytes_ + BytesOf(*known) > kBytesMax) {
+    old_ = std::move(young_);
+    young_.clear();
+    young_bytes_ = 0;
+  }
+  young_[{known->text, has_parameters}] = known;
+  young_bytes_ += BytesOf(*known);
+}
+
+}  // namespace sluice::sql
