@@ -7,7 +7,7 @@ packages=(
   bazel-bootstrap bazel-bootstrap-data bazel-rules-java bazel-rules-proto bazel-platforms bazel-skylib
   g++ libc6-dev
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
-  libpqxx-dev libpq-dev libssl-dev nlohmann-json3-dev libcli11-dev
+  libpqxx-dev libpq-dev libssl-dev libjemalloc-dev nlohmann-json3-dev libcli11-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   grpc-proto golang-github-gogo-googleapis-dev
   postgresql pgbouncer openssl

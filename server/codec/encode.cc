@@ -1,6 +1,7 @@
 #include "server/codec/encode.h"
 
 #include <charconv>
+#include <optional>
 #include <string>
 
 #include "absl/strings/ascii.h"
@@ -148,11 +149,11 @@ Encoded EncodeColumn(const postgres::Result& result, int column, const ColumnTyp
                      int64_t* bytes_left, v1::ColumnData* data) {
   ColumnWriter writer(type, options, data);
   for (int row = 0; row < result.row_count(); ++row) {
-    const bool is_null = result.IsNull(row, column);
-    *bytes_left -= SizeMin(type.kind, is_null ? absl::string_view() : result.Text(row, column));
+    const std::optional<absl::string_view> value = result.Value(row, column);
+    *bytes_left -= SizeMin(type.kind, value.value_or(""));
     if (*bytes_left < 0) return Encoded::kTooLarge;
-    if (!is_null) {
-      if (!writer.Append(result.Text(row, column))) return Encoded::kOfAnotherForm;
+    if (value.has_value()) {
+      if (!writer.Append(*value)) return Encoded::kOfAnotherForm;
       continue;
     }
     writer.AppendNull();

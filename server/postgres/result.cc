@@ -21,11 +21,15 @@ ColumnFacts Result::column(int column) const {
   return facts;
 }
 
-bool Result::IsNull(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
-
 absl::string_view Result::Text(int row, int column) const {
   return absl::string_view(PQgetvalue(result_.get(), row, column),
                            static_cast<size_t>(PQgetlength(result_.get(), row, column)));
+}
+
+std::optional<absl::string_view> Result::Value(int row, int column) const {
+  const absl::string_view text = Text(row, column);
+  if (text.empty() && PQgetisnull(result_.get(), row, column) != 0) return std::nullopt;
+  return text;
 }
 
 // The tag without its counts: "INSERT 0 1" -> "INSERT".

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -30,8 +31,10 @@ class Result {
   int column_count() const { return columns_; }
   ColumnFacts column(int column) const;
 
-  bool IsNull(int row, int column) const;
+  // "" for NULL.
   absl::string_view Text(int row, int column) const;
+  // nullopt for NULL.
+  std::optional<absl::string_view> Value(int row, int column) const;
 
   // "SELECT", "INSERT", "CREATE TABLE"
   std::string command() const;
