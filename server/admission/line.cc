@@ -151,6 +151,7 @@ void Line::TakeCompanyOf(std::vector<WaiterPtr>* taken) {
   // the cost of taking one does not grow with the Line.
   constexpr int kLooksMax = 256;
   absl::flat_hash_set<uint64_t> contents = {first.content};
+  size_t seats = 1;
   size_t bytes = leader.bytes();
   std::vector<const Waiter*> company;
   int looks = 0;
@@ -158,8 +159,10 @@ void Line::TakeCompanyOf(std::vector<WaiterPtr>* taken) {
     if (++looks > kLooksMax) break;
     const Company other = waiter->company();
     if (other.key != first.key) continue;
-    if (!contents.contains(other.content)) {
-      if (contents.size() >= options_.company_max || bytes + waiter->bytes() > options_.company_bytes_max) break;
+    const bool asks_for_the_same = other.content != 0 && contents.contains(other.content);
+    if (!asks_for_the_same) {
+      if (seats >= options_.company_max || bytes + waiter->bytes() > options_.company_bytes_max) break;
+      ++seats;
       contents.insert(other.content);
       bytes += waiter->bytes();
     }

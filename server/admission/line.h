@@ -28,7 +28,7 @@ namespace sluice::admission {
 struct Company {
   // Calls of one caller with the same key fly together; 0 flies alone.
   uint64_t key = 0;
-  // Those with the same content, too, ask for the same and get one answer.
+  // Those with the same content, too, ask for the same and get one answer; 0 is like no other.
   uint64_t content = 0;
 };
 

@@ -15,7 +15,8 @@ namespace {
 Caller Anonymous() {
   Caller caller;
   caller.name = "anonymous";
-  caller.may = {true, true, true, true, true, true};
+  caller.may.sql = caller.may.read_only = caller.may.copy = caller.may.listen = true;
+  caller.may.impersonate = caller.may.admin = true;
   return caller;
 }
 

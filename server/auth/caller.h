@@ -12,6 +12,7 @@ struct Permissions {
   bool copy = false;
   bool listen = false;
   bool impersonate = false;
+  bool group_commit = false;  // its writes may share a transaction
   bool admin = false;
 };
 

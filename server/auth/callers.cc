@@ -40,14 +40,15 @@ absl::StatusOr<std::vector<std::string>> Strings(const Json& object, const char*
 absl::Status Grant(const std::string& permission, absl::string_view where, Permissions* may) {
   const std::pair<const char*, bool*> known[] = {
       {"sql", &may->sql},       {"read_only", &may->read_only},     {"copy", &may->copy},
-      {"listen", &may->listen}, {"impersonate", &may->impersonate}, {"admin", &may->admin}};
+      {"listen", &may->listen}, {"impersonate", &may->impersonate}, {"group_commit", &may->group_commit},
+      {"admin", &may->admin}};
   for (const auto& [name, granted] : known) {
     if (permission != name) continue;
     *granted = true;
     return absl::OkStatus();
   }
   return Problem(where, absl::StrCat("no permission is called ", permission,
-                                     "; there are sql, read_only, copy, listen, impersonate and admin"));
+                                     "; there are sql, read_only, copy, listen, impersonate, group_commit and admin"));
 }
 
 // Of JSON's objects the last of two equal keys counts, and nobody sees it.

@@ -27,7 +27,7 @@ struct KnownCaller {
 //                 "certificate_san": ["spiffe://prod/checkout"],
 //                 "permissions": ["sql"]}]}
 // `token_sha256` and `certificate_san` may be one string; one of them is needed.
-// Permissions: sql, read_only, copy, listen, impersonate, admin. Unknown keys are
+// Permissions: sql, read_only, copy, listen, impersonate, group_commit, admin. Unknown keys are
 // refused. The error names the caller and the field, and never a hash.
 absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view json);
 absl::StatusOr<std::vector<KnownCaller>> LoadCallers(const std::string& path);

@@ -18,7 +18,7 @@ TurnEnd Execute(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteRes
   if (!report.ok()) return {report.status()};
   if (report->failure.has_value()) return EndOfFailure(plan, leg, *report->failure, turn);
 
-  if (plan.may_fly_together) plan.statements[0].bound.known->cost.Record(turn->server_time());
+  if (plan.sharing != Sharing::kNone) plan.statements[0].bound.known->cost.Record(turn->server_time());
   v1::ResultSet* result = response->mutable_result();
   const absl::Status encoded = EncodeResult(plan, report->results[0], types, turn, result);
   if (!encoded.ok()) return {encoded};

@@ -77,7 +77,8 @@ absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn
   RETURN_IF_ERROR(CheckStrings(plan, leg, *turn));
   Flight flight = FlightFor(plan, leg, turn->cost().flies_again_as_read);
   FlightReport report = turn->Fly(flight);
-  if (report.failure.has_value() && NeedsToFlyAlone(*report.failure, flight, plan.statements[leg.first].bound.facts())) {
+  if (report.failure.has_value() &&
+      NeedsToFlyAlone(*report.failure, flight, plan.statements[leg.first].bound.facts())) {
     flight.alone = true;
     flight.may_commit_midway = true;
     report = turn->Fly(flight);

@@ -94,6 +94,17 @@ absl::Status AddStatement(const v1::Statement& statement, bool shares_transactio
   return absl::OkStatus();
 }
 
+Sharing SharingOf(const Plan& plan, const sql::Statement& facts, const auth::Caller& caller) {
+  // What another setting of standard_conforming_strings would read differently is refused by
+  // itself, where it is one.
+  const bool like_any_other = facts.may_share_transaction && !facts.depends_on_string_setting &&
+                              plan.isolation == postgres::Isolation::kDefault && !plan.deferrable;
+  if (!like_any_other) return Sharing::kNone;
+  if (facts.looks_read_only) return Sharing::kReads;
+  const bool may_commit = caller.may.group_commit && facts.is_plain_write && !plan.read_only;
+  return may_commit ? Sharing::kWrites : Sharing::kNone;
+}
+
 }  // namespace
 
 size_t Plan::bytes() const {
@@ -107,15 +118,13 @@ absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::
   ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
   RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, book, &plan));
   PlannedStatement& statement = plan.statements[0];
-  const sql::Statement& facts = statement.bound.facts();
-  // What another setting of standard_conforming_strings would read differently is refused by
-  // itself, where it is one.
-  plan.may_fly_together = facts.looks_read_only && facts.may_share_transaction && !facts.depends_on_string_setting &&
-                          plan.isolation == postgres::Isolation::kDefault && !plan.deferrable &&
-                          !request.options().alone();
-  if (!plan.may_fly_together) return plan;
-  plan.company = absl::HashOf(plan.identity) | 1;
-  plan.content = absl::HashOf(statement.bound.text, plan.rows_max, plan.reply_bytes_max, plan.timestamps_as_text);
+  if (request.options().alone()) return plan;
+  plan.sharing = SharingOf(plan, statement.bound.facts(), caller);
+  if (plan.sharing == Sharing::kNone) return plan;
+  plan.company = absl::HashOf(plan.identity, plan.sharing) | 1;
+  if (plan.sharing == Sharing::kReads) {
+    plan.content = absl::HashOf(statement.bound.text, plan.rows_max, plan.reply_bytes_max, plan.timestamps_as_text);
+  }
   return plan;
 }
 

@@ -29,6 +29,12 @@ struct PlannedStatement {
   const std::string* caller_text = nullptr;  // in the request, which outlives the plan
 };
 
+enum class Sharing {
+  kNone,
+  kReads,  // plain reads, in one READ ONLY transaction
+  kWrites  // plain writes, committed as one: of a caller with the permission `group_commit`
+};
+
 // What a request asks for, checked and bound as far as it can be without a connection.
 struct Plan {
   std::vector<PlannedStatement> statements;
@@ -44,11 +50,12 @@ struct Plan {
   // For whom it runs: a statement that sets it, and the role; empty for nobody in particular.
   std::string identity;
   std::string role;
-  // A plain read in a transaction like any other: it may fly together with others of its
-  // caller, once it is known to be quick. `content` tells what it asks for.
-  bool may_fly_together = false;
+  // What may fly together with others like it, of one caller and identity, once it is known to be
+  // quick.
+  Sharing sharing = Sharing::kNone;
+  // What a plain read asks for; 0 for a write, which is done once for every call.
   uint64_t content = 0;
-  // The same for those of one identity, and not 0.
+  // The same for those of one kind and identity, and not 0.
   uint64_t company = 0;
 
   // Of the bound texts.

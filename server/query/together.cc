@@ -12,10 +12,11 @@
 namespace sluice::query {
 namespace {
 
+using postgres::Flight;
 using postgres::FlightFailure;
 using postgres::FlightReport;
 
-// Those that ask for the same: one statement, one answer.
+// Those that ask for the same: one statement, one answer. Of writes, one call.
 struct Seat {
   std::vector<Companion*> companions;
 
@@ -44,14 +45,22 @@ void EndAgain(const Seat& seat, const absl::Status& status, bool alone) {
   }
 }
 
-// Without those of another identity than the first one's: they were put together by a hash, which
-// two identities may have in common, and they must never meet.
+// Whether they may share a flight at all. They were put together by a hash, which two identities
+// may have in common, and they must never meet.
+bool MayMeet(const Plan& one, const Plan& other) {
+  return one.identity == other.identity && one.sharing == other.sharing;
+}
+
 std::vector<Seat> Seats(std::vector<Companion>* companions) {
   std::vector<Seat> seats;
   absl::flat_hash_map<uint64_t, size_t> by_content;
   for (Companion& companion : *companions) {
-    if (companion.plan->identity != (*companions)[0].plan->identity) {
+    if (!MayMeet(*(*companions)[0].plan, *companion.plan)) {
       EndAgain({{&companion}}, NotRunYet(), /*alone=*/true);
+      continue;
+    }
+    if (companion.plan->sharing == Sharing::kWrites) {
+      seats.push_back({{&companion}});
       continue;
     }
     const auto [seat, is_new] = by_content.try_emplace(companion.plan->content, seats.size());
@@ -64,6 +73,14 @@ std::vector<Seat> Seats(std::vector<Companion>* companions) {
     }
   }
   return seats;
+}
+
+// Two groups of writes take their locks in one order, at least where they are alike, so that they
+// do not wait for each other.
+void SortByText(std::vector<Seat>* seats) {
+  std::stable_sort(seats->begin(), seats->end(), [](const Seat& one, const Seat& other) {
+    return one.plan().statements[0].bound.text < other.plan().statements[0].bound.text;
+  });
 }
 
 void EndWithResult(const Seat& seat, const postgres::Result& result, TypeCatalog* types, Turn* turn) {
@@ -94,52 +111,22 @@ void EndAtFailure(const Seat& seat, const FlightFailure& failure, const Turn& tu
   EndAgain(seat, status, /*alone=*/true);
 }
 
-void Charge(const CallCost& flight, Companion* companion) {
-  CallCost& cost = *companion->cost;
-  ++cost.attempts;
-  cost.database_time += flight.database_time;
-  cost.round_trips += flight.round_trips;
-  cost.backend_pid = flight.backend_pid;
-  cost.flight_statements = flight.flight_statements;
+// A group of writes that was not committed: nothing of it was done, so each is done by itself and
+// has its own result or error; or it is not known, of none.
+void EndUncommitted(const std::vector<Seat>& seats, const FlightFailure& failure, const Turn& turn) {
+  for (const Seat& seat : seats) {
+    if (failure.outcome == v1::OUTCOME_UNKNOWN) {
+      EndWithStatus(seat, ToStatus(failure, seat.plan(), PlannedStatement(), turn));
+    } else {
+      EndAgain(seat, NotRunYet(), /*alone=*/failure.is_verdict || failure.will_not_pass);
+    }
+  }
 }
 
-}  // namespace
-
-void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection) {
-  const std::vector<Seat> seats = Seats(companions);
-  postgres::Flight flight;
-  flight.identity = seats[0].plan().identity;
-  flight.read_only = true;
-  flight.answer_bytes_max = seats[0].plan().answer_bytes_max;
-  TimeBudget time;
-  for (const Seat& seat : seats) flight.statements.push_back(seat.plan().statements[0].bound.text);
-  for (const Companion& companion : *companions) {
-    if (companion.time.work_until < time.work_until) time = companion.time;
-  }
-
-  // The flight is nobody's in particular, so nobody's cancel ends it.
-  CallCost flight_cost;
-  flight_cost.arrived_at = absl::Now();
-  CancelToken nobody;
-  Turn turn(connection, &nobody, time, &flight_cost);
-  const FlightReport report = turn.Fly(flight);
-  for (Companion& companion : *companions) Charge(flight_cost, &companion);
-
-  const size_t answered = std::min(report.results.size(), seats.size());
-  for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], report.results[i], types, &turn);
-  if (!report.failure.has_value()) {
-    const absl::Duration each = turn.server_time() / static_cast<int64_t>(seats.size());
-    for (const Seat& seat : seats) seat.plan().statements[0].bound.known->cost.Record(each);
-    return;
-  }
-  const FlightFailure& failure = *report.failure;
-  if (failure.in_prelude && failure.is_verdict) {
-    // The identity that all of them have is refused.
-    for (const Seat& seat : seats) EndWithStatus(seat, ToStatus(failure, seat.plan(), PlannedStatement(), turn));
-    return;
-  }
+// The reads behind those that have their result.
+void EndUnanswered(const std::vector<Seat>& seats, size_t answered, const FlightFailure& failure, const Turn& turn) {
   if (failure.outcome == v1::OUTCOME_NOT_STARTED || !failure.is_verdict) {
-    // Nothing of it ran, or the way back broke: all that have no answer read again, alone.
+    // Nothing of it ran, or the way back broke: all of them read again, alone.
     const absl::Status status = ToStatus(failure, seats[0].plan(), PlannedStatement(), turn);
     const bool alone = failure.outcome != v1::OUTCOME_NOT_STARTED || failure.will_not_pass;
     for (size_t i = answered; i < seats.size(); ++i) EndAgain(seats[i], status, alone);
@@ -154,6 +141,65 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
       EndAgain(seats[i], NotRunYet(), /*alone=*/false);
     }
   }
+}
+
+Flight FlightFor(const std::vector<Seat>& seats, bool writes) {
+  Flight flight;
+  flight.identity = seats[0].plan().identity;
+  flight.read_only = !writes;
+  flight.answer_bytes_max = seats[0].plan().answer_bytes_max;
+  for (const Seat& seat : seats) flight.statements.push_back(seat.plan().statements[0].bound.text);
+  return flight;
+}
+
+// The first one's to end.
+TimeBudget TimeFor(const std::vector<Companion>& companions) {
+  TimeBudget time;
+  for (const Companion& companion : companions) {
+    if (companion.time.work_until < time.work_until) time = companion.time;
+  }
+  return time;
+}
+
+void Charge(const CallCost& flight, Companion* companion) {
+  CallCost& cost = *companion->cost;
+  ++cost.attempts;
+  cost.database_time += flight.database_time;
+  cost.round_trips += flight.round_trips;
+  cost.backend_pid = flight.backend_pid;
+  cost.flight_statements = flight.flight_statements;
+}
+
+}  // namespace
+
+void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection) {
+  std::vector<Seat> seats = Seats(companions);
+  const bool writes = seats[0].plan().sharing == Sharing::kWrites;
+  if (writes) SortByText(&seats);
+
+  // The flight is nobody's in particular, so nobody's cancel ends it.
+  CallCost flight_cost;
+  flight_cost.arrived_at = absl::Now();
+  CancelToken nobody;
+  Turn turn(connection, &nobody, TimeFor(*companions), &flight_cost);
+  const FlightReport report = turn.Fly(FlightFor(seats, writes));
+  for (Companion& companion : *companions) Charge(flight_cost, &companion);
+
+  // Of writes none is answered before the commit.
+  const size_t answered = writes && report.failure.has_value() ? 0 : std::min(report.results.size(), seats.size());
+  for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], report.results[i], types, &turn);
+  if (!report.failure.has_value()) {
+    const absl::Duration each = turn.server_time() / static_cast<int64_t>(seats.size());
+    for (const Seat& seat : seats) seat.plan().statements[0].bound.known->cost.Record(each);
+    return;
+  }
+  const FlightFailure& failure = *report.failure;
+  if (failure.in_prelude && failure.is_verdict) {
+    // The identity that all of them have is refused.
+    for (const Seat& seat : seats) EndWithStatus(seat, ToStatus(failure, seat.plan(), PlannedStatement(), turn));
+    return;
+  }
+  writes ? EndUncommitted(seats, failure, turn) : EndUnanswered(seats, answered, failure, turn);
 }
 
 }  // namespace sluice::query

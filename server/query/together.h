@@ -12,7 +12,7 @@
 
 namespace sluice::query {
 
-// One of the calls that share a flight. All of them are plain reads of one caller.
+// One of the calls that share a flight: plain reads of one caller, or its plain writes.
 struct Companion {
   const Plan* plan = nullptr;
   v1::ExecuteResponse* response = nullptr;
@@ -22,11 +22,15 @@ struct Companion {
   TurnEnd end;
 };
 
-// Flies the statements of all in one message, READ ONLY, each different one once. Each gets
-// its own result or its own error. When statement i fails, those before it have their results
-// and those behind it have not run: they want another turn, and so does whoever was kept from
-// writing, or was hit by another one's time limit; alone, if it could happen again. When the
-// connection breaks, all that have no result yet are read again.
+// Flies the statements of all in one message. Each gets its own result or its own error.
+//
+// Reads: READ ONLY, and each different one once. When statement i fails, those before it have
+// their results and those behind it have not run: they want another turn, and so does whoever
+// was kept from writing, or was hit by another one's time limit; alone, if it could happen again.
+// When the connection breaks, all that have no result yet are read again.
+//
+// Writes: committed as one, and answered then. When one fails, nothing is done yet, and each wants
+// a turn of its own. When the connection breaks, the outcome of all is unknown.
 //
 // The caller's cancel does not reach a flight that others share; it is short.
 void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection);

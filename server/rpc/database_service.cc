@@ -72,7 +72,7 @@ class ExecuteWork : public RequestWork {
   query::TurnEnd Run(query::Turn* turn) override { return query::Execute(plan_, &types_, turn, &response_); }
 
   admission::Company company(const query::CallCost& cost) const override {
-    if (!plan_.may_fly_together || cost.flies_alone || !plan_.statements[0].bound.known->cost.is_cheap()) return {};
+    if (plan_.sharing == query::Sharing::kNone || cost.flies_alone || !plan_.statements[0].bound.known->cost.is_cheap()) return {};
     return {plan_.company, plan_.content};
   }
   query::Companion AsCompanion() override {

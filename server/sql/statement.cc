@@ -96,6 +96,11 @@ const Set& Reads() {
   return set;
 }
 
+const Set& Writes() {
+  static const auto& set = *new Set{"INSERT", "UPDATE", "DELETE", "MERGE"};
+  return set;
+}
+
 bool MayShareTransaction(const Words& words) {
   static const auto& never = *new Set{"VACUUM", "CALL", "DO", "REINDEX", "CLUSTER", "CHECKPOINT"};
   static const auto& outside = *new Set{"DATABASE", "TABLESPACE", "SYSTEM", "SUBSCRIPTION"};
@@ -128,6 +133,7 @@ absl::StatusOr<Statement> ParseStatement(absl::string_view text, bool has_parame
   statement.is_query = Reads().contains(statement.keyword);
   statement.is_plannable = statement.is_query || (takes_parameters && statement.keyword != "CALL");
   statement.looks_read_only = statement.is_query && !words.may_have_effect();
+  statement.is_plain_write = Writes().contains(statement.keyword) && !words.calls_others();
   if (words.read_only_escape().has_value()) statement.read_only_escape = *words.read_only_escape();
   if (statement.keyword == "EXPLAIN" && (words.has_create() || words.has_into())) {
     statement.read_only_escape = "EXPLAIN of a statement that makes a table";

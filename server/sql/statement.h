@@ -47,6 +47,10 @@ struct Statement {
   // relies on this (a retry) does so in a READ ONLY transaction.
   bool looks_read_only = false;
 
+  // INSERT, UPDATE, DELETE or MERGE that calls nothing but PostgreSQL's own reading functions, as
+  // far as the text shows it.
+  bool is_plain_write = false;
+
   // A server with standard_conforming_strings = off would read the text differently.
   bool depends_on_string_setting = false;
 };

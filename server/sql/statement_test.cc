@@ -16,8 +16,8 @@ std::string ReasonFor(absl::string_view text) {
   return ReasonFor(text, absl::StrContains(text, '$') && !absl::StrContains(text, "$$"));
 }
 
-Statement Parsed(absl::string_view text) {
-  absl::StatusOr<Statement> statement = ParseStatement(text, /*has_parameters=*/false);
+Statement Parsed(absl::string_view text, bool has_parameters = false) {
+  absl::StatusOr<Statement> statement = ParseStatement(text, has_parameters);
   EXPECT_TRUE(statement.ok()) << text << ": " << statement.status();
   return statement.ok() ? *statement : Statement();
 }
@@ -207,6 +207,22 @@ TEST(StatementTest, TellsReadsFromTheRest) {
         "SELECT send_mail(1)", "SELECT my.lower('A')", "SELECT \"Lower\"('A')", "SELECT * FROM rows_of(1)",
         "SELECT 1 FROM t WHERE check_it (a)"}) {
     EXPECT_FALSE(Parsed(text).looks_read_only) << text;
+  }
+}
+
+TEST(StatementTest, TellsPlainWritesFromTheRest) {
+  for (const char* text :
+       {"INSERT INTO t VALUES (1)", "insert into s.t (a, b) values ($1, now())", "INSERT INTO \"T\"(a) SELECT 1",
+        "INSERT INTO t AS x (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = excluded.a RETURNING (x.a)",
+        "UPDATE t SET a = a + 1 WHERE id = $1", "DELETE FROM t WHERE id IN ($1, $2) RETURNING *",
+        "MERGE INTO t USING s ON (t.a = s.a) WHEN MATCHED THEN DELETE"}) {
+    EXPECT_TRUE(Parsed(text, true).is_plain_write) << text;
+  }
+  for (const char* text :
+       {"SELECT $1", "WITH a AS (DELETE FROM t RETURNING $1) SELECT 1", "INSERT INTO t SELECT send_mail($1)",
+        "INSERT INTO t VALUES (nextval('s'), $1)", "UPDATE t SET a = set_config('x.y', $1, true)",
+        "INSERT INTO t(a) SELECT a FROM rows_of($1)", "INSERT INTO s.t SELECT f.g($1)", "CALL p($1)"}) {
+    EXPECT_FALSE(Parsed(text, true).is_plain_write) << text;
   }
 }
 

@@ -41,6 +41,7 @@ void Words::Add(const Token& token) {
     }
     AddName(name_);
   }
+  FollowTarget(token, is_name);
   const bool is_set_config = is_name && name_ == "set_config";
   has_set_config_ |= is_set_config;
   set_config_.Add(text_, token, is_set_config);
@@ -62,14 +63,21 @@ void Words::AddKeyword(const Token& token) {
       Last("for") && (IsWord(text_, token, "share") || IsWord(text_, token, "no") || IsWord(text_, token, "key"));
 }
 
-// name(...), unless it is the column list of an alias or CTE.
+// name(...), unless it is the column list of a table, an alias or a CTE.
 void Words::FollowCall(const Token& token) {
-  if (Symbol(token) != '(' || IsAlias()) return;
+  if (Symbol(token) != '(' || IsAlias() || names_target_) return;
   if (last_.kind == TokenKind::kIdentifier && !name_is_foreign_ && (IsNoCall(name_) || OnlyReads(name_))) return;
   if (last_.kind == TokenKind::kQuotedIdentifier && !name_is_foreign_ && OnlyReads(name_)) return;
   if (last_.kind != TokenKind::kIdentifier && last_.kind != TokenKind::kQuotedIdentifier) return;
-  may_have_effect_ = true;
+  calls_others_ = true;
   if ((WritesInReadOnly(name_) || RunsSql(name_)) && !read_only_escape_.has_value()) read_only_escape_ = name_;
+}
+
+// INTO t, INTO s.t
+void Words::FollowTarget(const Token& token, bool is_name) {
+  const bool name_may_follow = Last("into") || Symbol(last_) == '.';
+  const bool goes_on = names_target_ && (name_may_follow ? is_name : Symbol(token) == '.');
+  names_target_ = goes_on || IsWord(text_, token, "into");
 }
 
 // ... AS t(a, b) and ...) t(a, b); WITH t(a) AS.

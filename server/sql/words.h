@@ -49,7 +49,9 @@ class Words {
   bool has_escaped_call() const { return has_escaped_call_; }
   bool has_client_copy() const { return has_client_copy_; }  // STDIN or STDOUT
   // Writing or locking clauses, and calls of functions that are not known to have no effect.
-  bool may_have_effect() const { return may_have_effect_; }
+  bool may_have_effect() const { return may_have_effect_ || calls_others_; }
+  // The calls alone.
+  bool calls_others() const { return calls_others_; }
   // The first function that changes the session: an advisory lock that outlives the transaction.
   const std::optional<std::string>& session_function() const { return session_function_; }
   // The first function that writes also in READ ONLY transactions, or runs SQL from a text.
@@ -64,6 +66,7 @@ class Words {
   void AddKeyword(const Token& token);
   void FollowEscapedName(const Token& token);
   void FollowCall(const Token& token);
+  void FollowTarget(const Token& token, bool is_name);
   bool IsAlias() const;
   char Symbol(const Token& token) const { return token.kind == TokenKind::kSymbol ? text_[token.begin] : '\0'; }
 
@@ -90,6 +93,9 @@ class Words {
   bool behind_escaped_name_ = false;
   bool has_client_copy_ = false;
   bool may_have_effect_ = false;
+  bool calls_others_ = false;
+  // Behind INTO: a table's name, which a list of columns may follow.
+  bool names_target_ = false;
   std::optional<std::string> session_function_;
   std::optional<std::string> read_only_escape_;
   bool has_set_config_ = false;

@@ -1,7 +1,6 @@
 // Plain reads of one caller that wait for a connection share a flight: each its own result and
 // its own error, and nobody can tell but by the facts about the call.
 
-#include <grpcpp/create_channel.h>
 #include <signal.h>
 
 #include <atomic>
@@ -10,11 +9,9 @@
 #include <set>
 #include <thread>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "sluice/v1/database.grpc.pb.h"
-#include "tests/conformance/fixture.h"
+#include "tests/conformance/company.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/scripted_server.h"
 
@@ -23,103 +20,10 @@ namespace {
 
 using testing_support::Eventually;
 using testing_support::FaultProxy;
-using testing_support::Gateway;
 using testing_support::ScriptedServer;
-using Answer = absl::StatusOr<client::Result>;
-using Answers = std::vector<std::future<Answer>>;
 
-class TogetherTest : public ConformanceTest {
+class TogetherTest : public CompanyTest {
  protected:
-  // One connection, so that who comes while it is busy has to wait.
-  void StartGateway(const std::string& url, std::vector<std::string> flags = {}) {
-    flags.push_back("--pool_size=1");
-    narrow_ = std::make_unique<Gateway>(url, flags);
-    ASSERT_TRUE(narrow_->AwaitReady());
-  }
-
-  client::Database Db() {
-    client::Database::Options once;
-    once.target = narrow_->address();
-    once.retries_max = 0;
-    return *client::Database::Open(once);
-  }
-
-  // A call that has the only connection until `holder` commits.
-  std::future<Answer> Occupy(testing_support::Direct* holder) {
-    holder->Run("BEGIN; LOCK TABLE gate");
-    auto busy = std::async(std::launch::async, [this] { return Db().Execute("SELECT count(*) FROM gate"); });
-    EXPECT_TRUE(Eventually([this] {
-      return Direct().Value("SELECT count(*) FROM pg_locks WHERE relation = 'gate'::regclass AND NOT granted") == "1";
-    }));
-    return busy;
-  }
-
-  // Runs the calls at once, on a connection that is busy until all of them wait.
-  std::vector<Answer> WhileBusy(const std::vector<client::Statement>& statements,
-                                const client::CallOptions& options = client::CallOptions()) {
-    testing_support::Direct holder(postgres_->ConnectionString());
-    auto busy = Occupy(&holder);
-    std::vector<Answer> answers = WaitingUntil([&holder] { holder.Run("COMMIT"); }, statements, options);
-    EXPECT_TRUE(busy.get().ok());
-    return answers;
-  }
-
-  // Runs the calls at once, on a connection that is busy until `release`, once all of them wait.
-  std::vector<Answer> WaitingUntil(const std::function<void()>& release,
-                                   const std::vector<client::Statement>& statements,
-                                   const client::CallOptions& options = client::CallOptions()) {
-    Answers answers;
-    const client::Database db = Db();
-    for (const client::Statement& statement : statements) {
-      answers.push_back(std::async(std::launch::async, [&] {
-        for (;;) {
-          Answer answer = db.Execute(statement, options);
-          // The probe had its place.
-          if (Reason(answer) != "GATEWAY_OVERLOADED") return answer;
-        }
-      }));
-    }
-    EXPECT_TRUE(Eventually([this] { return LineIsFull(); })) << narrow_->log();
-    release();
-    std::vector<Answer> results;
-    for (auto& answer : answers) results.push_back(answer.get());
-    return results;
-  }
-
-  // The Line has room for just so many: one that is refused shows that all of them wait. It has no
-  // deadline, so that its end is always the gateway's word: a client that gave up would leave one
-  // behind, for a moment, which the next would take for a call of the test.
-  bool LineIsFull() {
-    const auto stub =
-        v1::Database::NewStub(grpc::CreateChannel(narrow_->address(), grpc::InsecureChannelCredentials()));
-    v1::ExecuteRequest request;
-    request.mutable_statement()->set_sql("SELECT 'is it full?'");
-    grpc::ClientContext context;
-    v1::ExecuteResponse response;
-    const grpc::Status status = stub->Execute(&context, request, &response);
-    return absl::StrContains(status.error_details(), "GATEWAY_OVERLOADED");
-  }
-
-  // A gateway whose Line takes just so many.
-  void StartGatewayFor(size_t calls, std::vector<std::string> flags = {}, const std::string& url = "") {
-    Direct().Run("CREATE TABLE IF NOT EXISTS gate (n int)");
-    flags.push_back(absl::StrCat("--line_length_max=", calls));
-    // Of calls without a deadline.
-    flags.push_back("--call_timeout=50ms");
-    StartGateway(url.empty() ? pgbouncer_->Url() : url, flags);
-  }
-
-  // It is known to be quick once it has been so: within 3 ms, which a busy machine may need more
-  // than one try for.
-  void Introduce(const client::Statement& statement) {
-    EXPECT_TRUE(Eventually([&] {
-      const Answer answer = Db().Execute(statement, client::CallOptions());
-      EXPECT_TRUE(answer.ok()) << answer.status();
-      const auto& took = answer->info().database_time();
-      return took.seconds() == 0 && took.nanos() < 3000000;
-    }));
-  }
-
   // The same calls, waiting for a pooler that is silent meanwhile. `before_it_speaks` may give it
   // something to say.
   std::vector<Answer> WhileSilent(
@@ -141,8 +45,6 @@ class TogetherTest : public ConformanceTest {
     EXPECT_TRUE(busy.get().ok());
     return answers;
   }
-
-  std::unique_ptr<Gateway> narrow_;
 };
 
 TEST_F(TogetherTest, EachHasItsOwnResultInOneRoundTrip) {
