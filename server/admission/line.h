@@ -51,10 +51,8 @@ class Waiter {
   // With whom it may be served together. Asked for by the Line under its lock: answered at once.
   virtual Company company() const { return Company(); }
   // The same for a whole company, of which this is the first. Returns those that are not done.
-  virtual std::vector<std::shared_ptr<Waiter>> ServeTogether(std::vector<std::shared_ptr<Waiter>> company,
-                                                             postgres::Connection& connection) {
-    (void)company;
-    (void)connection;
+  virtual std::vector<std::shared_ptr<Waiter>> ServeTogether(std::vector<std::shared_ptr<Waiter>> /*company*/,
+                                                             postgres::Connection& /*connection*/) {
     return {};
   }
   // Instead of Serve. Called without locks, on any thread.

@@ -106,8 +106,9 @@ absl::StatusOr<KnownCaller> ParseCaller(const Json& json, size_t index) {
 }  // namespace
 
 absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view text) {
-  if (std::optional<std::string> key = DoubledKey(text))
+  if (std::optional<std::string> key = DoubledKey(text)) {
     return Problem("the file", absl::StrCat(*key, " is there twice in one object"));
+  }
   const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || json.size() != 1 || json.find("callers") == json.end() || !json["callers"].is_array()) {
     return absl::InvalidArgumentError("must be JSON of the form {\"callers\": [...]}");

@@ -147,8 +147,8 @@ int BoundStatement::CallerPosition(absl::string_view caller_text, int position) 
 int BoundStatement::ParameterAt(int position) const {
   const size_t byte = ByteOfCharacter(text, position);
   for (size_t i = 0; i < substitutions.size(); ++i) {
-    if (byte >= substitutions[i].bound_begin && byte < substitutions[i].bound_end)
-      return facts().placeholders[i].number;
+    const Substitution& slot = substitutions[i];
+    if (byte >= slot.bound_begin && byte < slot.bound_end) return facts().placeholders[i].number;
   }
   return 0;
 }

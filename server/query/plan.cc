@@ -81,15 +81,13 @@ absl::StatusOr<Plan> PlanFrame(const v1::CallOptions& options, const v1::Transac
 absl::Status AddStatement(const v1::Statement& statement, bool shares_transaction, const auth::Caller& caller,
                           const Limits& limits, sql::StatementBook* book, Plan* plan) {
   ASSIGN_OR_RETURN(codec::BoundStatement bound, codec::Bind(statement, limits.bind, book));
+  const sql::Statement& facts = bound.facts();
   // READ ONLY stops no COPY TO PROGRAM, LOCK or NOTIFY.
-  if (!caller.may.sql && !bound.facts().is_query) return errors::StatementNotAllowed(caller.name, "sql");
-  if (plan->read_only && !bound.facts().read_only_escape.empty())
-    return errors::ReadOnly(bound.facts().read_only_escape);
+  if (!caller.may.sql && !facts.is_query) return errors::StatementNotAllowed(caller.name, "sql");
+  if (plan->read_only && !facts.read_only_escape.empty()) return errors::ReadOnly(facts.read_only_escape);
   const bool in_transaction = shares_transaction || plan->read_only || !plan->identity.empty() || plan->deferrable ||
                               plan->isolation != postgres::Isolation::kDefault;
-  if (!bound.facts().may_share_transaction && in_transaction) {
-    return errors::NotInTransaction(bound.facts().keyword);
-  }
+  if (!facts.may_share_transaction && in_transaction) return errors::NotInTransaction(facts.keyword);
   plan->statements.push_back({std::move(bound), &statement.sql()});
   return absl::OkStatus();
 }

@@ -59,14 +59,10 @@ std::vector<Seat> Seats(std::vector<Companion>* companions) {
       EndAgain({{&companion}}, NotRunYet(), /*alone=*/true);
       continue;
     }
-    if (companion.plan->sharing == Sharing::kWrites) {
-      seats.push_back({{&companion}});
-      continue;
-    }
     const auto [seat, is_new] = by_content.try_emplace(companion.plan->content, seats.size());
-    if (is_new) {
-      seats.push_back({{&companion}});
-    } else if (AskTheSame(seats[seat->second].plan(), *companion.plan)) {
+    const bool asks_for_the_same = companion.plan->sharing == Sharing::kReads && !is_new &&
+                                   AskTheSame(seats[seat->second].plan(), *companion.plan);
+    if (asks_for_the_same) {
       seats[seat->second].companions.push_back(&companion);
     } else {
       seats.push_back({{&companion}});
