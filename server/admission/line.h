@@ -51,9 +51,9 @@ class Waiter {
   // With whom it may be served together. Asked for by the Line under its lock: answered at once.
   virtual Company company() const { return Company(); }
   // The same for a whole company, of which this is the first. Returns those that are not done.
-  virtual std::vector<std::shared_ptr<Waiter>> ServeTogether(std::vector<std::shared_ptr<Waiter>> /*company*/,
+  virtual std::vector<std::shared_ptr<Waiter>> ServeTogether(std::vector<std::shared_ptr<Waiter>> company,
                                                              postgres::Connection& /*connection*/) {
-    return {};
+    return company;
   }
   // Instead of Serve. Called without locks, on any thread.
   virtual void Refuse(const absl::Status& status) = 0;
