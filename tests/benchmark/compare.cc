@@ -89,7 +89,7 @@ class Site {
     for (const std::string& statement : Schema()) direct.Run(statement);
     is_local_ = round_trip == absl::ZeroDuration();
     if (!is_local_) link_.Delay(round_trip / 2);
-    gateway_ = std::make_unique<Gateway>(is_local_ ? pgbouncer_.Url() : link_.Url());
+    gateway_ = std::make_unique<Gateway>(Url());
     gateway_->AwaitReady();
   }
 
@@ -98,6 +98,7 @@ class Site {
     return is_local_ ? Server{pgbouncer_.directory(), 6432} : Server{link_.socket_directory(), 5432};
   }
   Gateway& gateway() { return *gateway_; }
+  std::string Url() const { return is_local_ ? pgbouncer_.Url() : link_.Url(); }
 
  private:
   PostgresServer postgres_;
@@ -117,7 +118,7 @@ void PrintHead() {
 }
 
 void PrintRow(const std::string& link_ms, const char* work, int callers, const char* who, const Measurement& measured) {
-  const double cpu = absl::ToDoubleMicroseconds(measured.server_cpu_per_call);
+  const double cpu = absl::ToDoubleMicroseconds(measured.cpu_per_call);
   std::printf("| %4s | %-9s | %7d | %-30s | %9.0f | %9.0f | %9.0f | %7s | %8lld |\n", link_ms.c_str(), work, callers,
               who, measured.calls_per_second(), absl::ToDoubleMicroseconds(measured.p50),
               absl::ToDoubleMicroseconds(measured.p99), cpu > 0 ? absl::StrFormat("%.1f", cpu).c_str() : "",
@@ -134,6 +135,12 @@ void CompareAt(Site* site, const std::string& link_ms, const Workload& workload,
   };
   Gateway& gateway = site->gateway();
   row("sluice", MeasureGateway(gateway.address(), workload, callers, length, gateway.process().pid()));
+  if (callers > 1 && absl::string_view(workload.name) == "point") {
+    // Ends before the others begin: its connections are some of PgBouncer's 200.
+    Gateway alone(site->Url(), {"--flight_statements_max=1"});
+    alone.AwaitReady();
+    row("sluice, each call alone", MeasureGateway(alone.address(), workload, callers, length, alone.process().pid()));
+  }
   // PgBouncer has 200 slots, of which the gateway holds some: more clients are refused, which is
   // no measurement of its speed.
   if (callers <= 64) row("pgbench -> PgBouncer", MeasurePgbench(site->server(), workload, callers, length));

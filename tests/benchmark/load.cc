@@ -90,7 +90,7 @@ Measurement MeasureGateway(const std::string& target, const Workload& workload, 
   RunCallers(target, workload, callers, absl::Milliseconds(500));  // warms up
   const absl::Duration cpu_before = CpuTime(server);
   Measurement measured = RunCallers(target, workload, callers, length);
-  if (measured.calls > 0) measured.server_cpu_per_call = (CpuTime(server) - cpu_before) / measured.calls;
+  if (measured.calls > 0) measured.cpu_per_call = (CpuTime(server) - cpu_before) / measured.calls;
   return measured;
 }
 

@@ -101,6 +101,7 @@ Measurement MeasureLibpq(const Server& server, const std::string& sql, absl::Dur
   PGconn* connection = PQconnectdb(
       absl::StrCat("host=", server.directory, " port=", server.port, " user=postgres dbname=postgres").c_str());
   Tally tally;
+  const absl::Duration cpu_before = CpuTimeOfThread();
   const absl::Time begin = absl::Now();
   while (absl::Now() < begin + length) {
     const absl::Time call = absl::Now();
@@ -109,7 +110,9 @@ Measurement MeasureLibpq(const Server& server, const std::string& sql, absl::Dur
     PQclear(result);
   }
   PQfinish(connection);
-  return tally.Sum(absl::Now() - begin);
+  Measurement measured = tally.Sum(absl::Now() - begin);
+  if (measured.calls > 0) measured.cpu_per_call = (CpuTimeOfThread() - cpu_before) / measured.calls;
+  return measured;
 }
 
 std::optional<Measurement> MeasureAsyncpg(const Server& server, const Workload& workload, int callers,
@@ -150,7 +153,7 @@ Measurement MeasureEmptyCall(const std::string& target, int callers, absl::Durat
   for (auto& caller : all) caller->Call();
   done.Wait();
   Measurement measured = tally.Sum(absl::Now() - begin);
-  if (measured.calls > 0) measured.server_cpu_per_call = (CpuTime(server) - cpu_before) / measured.calls;
+  if (measured.calls > 0) measured.cpu_per_call = (CpuTime(server) - cpu_before) / measured.calls;
   return measured;
 }
 

@@ -18,7 +18,7 @@ double Microseconds(absl::Duration duration) { return absl::ToDoubleMicroseconds
 
 void PrintRow(const char* what, const Measurement& measured) {
   std::printf("| %-38s | %8.0f | %8.0f | %8.0f | %8.1f | %8lld |\n", what, measured.calls_per_second(),
-              Microseconds(measured.p50), Microseconds(measured.p99), Microseconds(measured.server_cpu_per_call),
+              Microseconds(measured.p50), Microseconds(measured.p99), Microseconds(measured.cpu_per_call),
               static_cast<long long>(measured.failures));
   if (measured.failures > 0) std::printf("  first failure: %s\n", measured.first_failure.c_str());
   std::fflush(stdout);

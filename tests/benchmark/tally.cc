@@ -1,5 +1,6 @@
 #include "tests/benchmark/tally.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,6 +44,12 @@ absl::Duration CpuTime(pid_t process) {
   int64_t user = 0, system = 0;
   if (fields.size() < 13 || !absl::SimpleAtoi(fields[11], &user) || !absl::SimpleAtoi(fields[12], &system)) return {};
   return absl::Seconds(static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK)));
+}
+
+absl::Duration CpuTimeOfThread() {
+  rusage usage = {};
+  getrusage(RUSAGE_THREAD, &usage);
+  return absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
 }
 
 }  // namespace sluice::benchmark

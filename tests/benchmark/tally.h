@@ -20,8 +20,8 @@ struct Measurement {
   absl::Duration elapsed;
   absl::Duration p50;
   absl::Duration p99;
-  // CPU time that the measured process used, over the calls; zero if none was measured.
-  absl::Duration server_cpu_per_call;
+  // CPU time that the gateway used, or libpq's caller, over the calls; zero if none was measured.
+  absl::Duration cpu_per_call;
 
   double calls_per_second() const {
     return elapsed > absl::ZeroDuration() ? static_cast<double>(calls) / absl::ToDoubleSeconds(elapsed) : 0;
@@ -44,6 +44,7 @@ class Tally {
 
 // User and system time of a process so far.
 absl::Duration CpuTime(pid_t process);
+absl::Duration CpuTimeOfThread();
 
 }  // namespace sluice::benchmark
 
