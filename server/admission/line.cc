@@ -122,7 +122,7 @@ WaiterPtr Line::Extract(const Waiter* waiter) {
   return found;
 }
 
-std::vector<WaiterPtr> Line::Next(absl::Time until, Taking taking) {
+std::vector<WaiterPtr> Line::Next(absl::Time until, absl::Duration work_max) {
   std::vector<WaiterPtr> taken;
   Wakes wakes;
   {
@@ -131,7 +131,7 @@ std::vector<WaiterPtr> Line::Next(absl::Time until, Taking taking) {
     while (queues_.empty() && !closed_ && absl::Now() < until) arrival_.WaitUntil(&mu_, until);
     --takers_;
     if (WaiterPtr first = TakeNext()) taken.push_back(std::move(first));
-    if (taking == Taking::kCompany && !taken.empty()) TakeCompanyOf(&taken);
+    if (work_max > absl::ZeroDuration() && !taken.empty()) TakeCompanyOf(work_max, &taken);
     // Whoever was woken is here now, and wakes the next one if there is something left to do.
     taker_is_coming_ = !queues_.empty() && takers_ > 0;
     wakes.taker = taker_is_coming_;
@@ -141,7 +141,7 @@ std::vector<WaiterPtr> Line::Next(absl::Time until, Taking taking) {
 }
 
 // Whoever of the same caller may be served with the first one.
-void Line::TakeCompanyOf(std::vector<WaiterPtr>* taken) {
+void Line::TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken) {
   const Waiter& leader = *taken->front();
   const Company first = leader.company();
   const auto queue = queues_.find(leader.caller());
@@ -152,6 +152,7 @@ void Line::TakeCompanyOf(std::vector<WaiterPtr>* taken) {
   constexpr int kLooksMax = 256;
   absl::flat_hash_set<uint64_t> contents = {first.content};
   size_t seats = 1;
+  absl::Duration work = first.work;
   size_t bytes = leader.bytes();
   std::vector<const Waiter*> company;
   int looks = 0;
@@ -161,8 +162,10 @@ void Line::TakeCompanyOf(std::vector<WaiterPtr>* taken) {
     if (other.key != first.key) continue;
     const bool asks_for_the_same = other.content != 0 && contents.contains(other.content);
     if (!asks_for_the_same) {
+      if (work + other.work > work_max) break;
       if (seats >= options_.company_max || bytes + waiter->bytes() > options_.company_bytes_max) break;
       ++seats;
+      work += other.work;
       contents.insert(other.content);
       bytes += waiter->bytes();
     }

@@ -30,6 +30,8 @@ struct Company {
   uint64_t key = 0;
   // Those with the same content, too, ask for the same and get one answer; 0 is like no other.
   uint64_t content = 0;
+  // How long PostgreSQL is likely to take.
+  absl::Duration work;
 };
 
 // A call that can wait in the Line. It is served once, or refused once.
@@ -95,10 +97,10 @@ class Line {
 
   // For the connections' threads.
   // Waits for a call until `until`, and takes with it those of the same caller that may be
-  // served together with it and wait already: nobody ever waits for company. In order; empty at
-  // `until`, and when the Line is closed and empty.
-  enum class Taking { kCompany, kOne };
-  std::vector<WaiterPtr> Next(absl::Time until, Taking taking = Taking::kCompany);
+  // served together with it and wait already: nobody ever waits for company. Whose work together
+  // takes longer than `work_max` are not; at zero it takes one. In order; empty at `until`, and
+  // when the Line is closed and empty.
+  std::vector<WaiterPtr> Next(absl::Time until, absl::Duration work_max);
   // Back to the head in their order, whatever the length; refused with DRAINING if the Line has
   // closed.
   void Rejoin(std::vector<WaiterPtr> waiters);
@@ -144,7 +146,7 @@ class Line {
   Wakes Insert(WaiterPtr waiter, bool at_head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake(const Wakes& wakes);
   WaiterPtr TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TakeCompanyOf(std::vector<WaiterPtr>* taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   WaiterPtr Extract(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseOverdue();
 

@@ -46,7 +46,7 @@ Line::Options RoomFor(size_t length, size_t per_caller) {
 
 // The one that is next; null if there is none.
 WaiterPtr Take(Line& line, absl::Time until = absl::InfinitePast()) {
-  std::vector<WaiterPtr> taken = line.Next(until);
+  std::vector<WaiterPtr> taken = line.Next(until, absl::InfiniteDuration());
   EXPECT_LE(taken.size(), 1u);
   return taken.empty() ? nullptr : taken[0];
 }
@@ -166,7 +166,7 @@ TEST(LineTest, WhoRejoinsIsNextAlthoughItIsFull) {
   auto first = From("a"), second = From("a"), third = From("a");
   ASSERT_TRUE(line.Join(first).ok());
   ASSERT_TRUE(line.Join(second).ok());
-  std::vector<WaiterPtr> taken = line.Next(absl::InfinitePast());
+  std::vector<WaiterPtr> taken = line.Next(absl::InfinitePast(), absl::InfiniteDuration());
   ASSERT_TRUE(line.Join(third).ok());
   line.Rejoin(std::move(taken));
   EXPECT_EQ(Take(line), first);
@@ -209,16 +209,17 @@ TEST(LineTest, DestroyedItRefusesWhoIsLeft) {
 
 class Sociable : public TestWaiter {
  public:
-  Sociable(const std::string& caller, uint64_t key, uint64_t content)
-      : TestWaiter(caller, absl::InfiniteFuture()), company_({key, content}) {}
+  Sociable(const std::string& caller, const Company& company)
+      : TestWaiter(caller, absl::InfiniteFuture()), company_(company) {}
   Company company() const override { return company_; }
 
  private:
   const Company company_;
 };
 
-WaiterPtr Reader(const std::string& caller, uint64_t content, uint64_t key = 1) {
-  return std::make_shared<Sociable>(caller, key, content);
+WaiterPtr Reader(const std::string& caller, uint64_t content, uint64_t key = 1,
+                 absl::Duration work = absl::ZeroDuration()) {
+  return std::make_shared<Sociable>(caller, Company{key, content, work});
 }
 
 TEST(LineTest, ThoseThatMayGoTogetherDo) {
@@ -228,11 +229,11 @@ TEST(LineTest, ThoseThatMayGoTogetherDo) {
   for (const WaiterPtr& waiter : {readers[0], writer, readers[1], other, another_kind, readers[2]}) {
     ASSERT_TRUE(line.Join(waiter).ok());
   }
-  EXPECT_EQ(line.Next(absl::InfinitePast()), readers);
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::InfiniteDuration()), readers);
   // Never with another caller, nor with another kind.
-  EXPECT_EQ(line.Next(absl::InfinitePast()), std::vector<WaiterPtr>{other});
-  EXPECT_EQ(line.Next(absl::InfinitePast()), std::vector<WaiterPtr>{writer});
-  EXPECT_EQ(line.Next(absl::InfinitePast()), std::vector<WaiterPtr>{another_kind});
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::InfiniteDuration()), std::vector<WaiterPtr>{other});
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::InfiniteDuration()), std::vector<WaiterPtr>{writer});
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::InfiniteDuration()), std::vector<WaiterPtr>{another_kind});
 }
 
 TEST(LineTest, WhoTakesOneGetsOne) {
@@ -240,8 +241,23 @@ TEST(LineTest, WhoTakesOneGetsOne) {
   const WaiterPtr first = Reader("a", 1), second = Reader("a", 2);
   ASSERT_TRUE(line.Join(first).ok());
   ASSERT_TRUE(line.Join(second).ok());
-  EXPECT_EQ(line.Next(absl::InfinitePast(), Line::Taking::kOne), std::vector<WaiterPtr>{first});
-  EXPECT_EQ(line.Next(absl::InfinitePast(), Line::Taking::kOne), std::vector<WaiterPtr>{second});
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::ZeroDuration()), std::vector<WaiterPtr>{first});
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::ZeroDuration()), std::vector<WaiterPtr>{second});
+}
+
+// They run one after the other; on other connections they would run at the same time.
+TEST(LineTest, ACompanyHasNoMoreWorkThanItIsWorth) {
+  Line line(RoomFor(10, 10));
+  std::vector<WaiterPtr> readers;
+  for (int i = 1; i <= 6; ++i) readers.push_back(Reader("a", i, /*key=*/1, absl::Milliseconds(1)));
+  for (const WaiterPtr& reader : readers) ASSERT_TRUE(line.Join(reader).ok());
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::Milliseconds(3)),
+            std::vector<WaiterPtr>(readers.begin(), readers.begin() + 3));
+  // One that is more than that by itself is served all the same.
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::Microseconds(1)), std::vector<WaiterPtr>{readers[3]});
+  // Those that ask for the same are one.
+  ASSERT_TRUE(line.Join(Reader("a", 5, /*key=*/1, absl::Milliseconds(1))).ok());
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::Milliseconds(2)).size(), 3u);
 }
 
 TEST(LineTest, ACompanyHasItsLimitsButThoseWhoAskForTheSameAreOne) {
@@ -249,8 +265,8 @@ TEST(LineTest, ACompanyHasItsLimitsButThoseWhoAskForTheSameAreOne) {
   options.company_max = 2;
   Line line(options);
   for (const uint64_t content : {1, 2, 1, 2, 3, 1}) ASSERT_TRUE(line.Join(Reader("a", content)).ok());
-  EXPECT_EQ(line.Next(absl::InfinitePast()).size(), 4u);
-  EXPECT_EQ(line.Next(absl::InfinitePast()).size(), 2u);
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::InfiniteDuration()).size(), 4u);
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::InfiniteDuration()).size(), 2u);
 }
 
 TEST(LineTest, ACompanyIsBoundedInBytes) {
@@ -258,15 +274,15 @@ TEST(LineTest, ACompanyIsBoundedInBytes) {
   options.company_bytes_max = 250;
   Line line(options);
   for (const uint64_t content : {1, 2, 3}) ASSERT_TRUE(line.Join(Reader("a", content)).ok());
-  EXPECT_EQ(line.Next(absl::InfinitePast()).size(), 2u);
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::InfiniteDuration()).size(), 2u);
 }
 
 TEST(LineTest, ACompanyThatComesBackIsInItsOrder) {
   Line line(RoomFor(10, 10));
   const std::vector<WaiterPtr> readers = {Reader("a", 1), Reader("a", 2), Reader("a", 3)};
   for (const WaiterPtr& reader : readers) ASSERT_TRUE(line.Join(reader).ok());
-  line.Rejoin(line.Next(absl::InfinitePast()));
-  EXPECT_EQ(line.Next(absl::InfinitePast()), readers);
+  line.Rejoin(line.Next(absl::InfinitePast(), absl::InfiniteDuration()));
+  EXPECT_EQ(line.Next(absl::InfinitePast(), absl::InfiniteDuration()), readers);
 }
 
 }  // namespace

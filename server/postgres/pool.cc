@@ -1,5 +1,6 @@
 #include "server/postgres/pool.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -76,10 +77,8 @@ class Pool::Worker {
   }
 
   void ServeNext() {
-    using Taking = admission::Line::Taking;
     std::vector<admission::WaiterPtr> calls =
-        pool_.line_->Next(absl::Now() + pool_.options_.proof_interval,
-                          connection_->may_carry_company() ? Taking::kCompany : Taking::kOne);
+        pool_.line_->Next(absl::Now() + pool_.options_.proof_interval, CompanysWorkMax());
     if (calls.empty()) return LookAfterIdle();
     ++pool_.busy_;
     std::vector<admission::WaiterPtr> unfinished = Serve(std::move(calls));
@@ -92,6 +91,14 @@ class Pool::Worker {
     if (unfinished.empty()) return;
     if (connection_ != nullptr && !ran) GiveUpSession();
     pool_.line_->Rejoin(std::move(unfinished));
+  }
+
+  // Calls that share a flight run one after the other and are answered at its end. So their work
+  // may take as long as the way there and back, which it saves them; or 3 ms, as one that shares may
+  // by itself. What is more runs at the same time on another connection.
+  absl::Duration CompanysWorkMax() const {
+    if (!connection_->may_carry_company()) return absl::ZeroDuration();
+    return std::clamp(connection_->round_trip(), absl::Milliseconds(3), absl::Milliseconds(50));
   }
 
   // Those that are not done.

@@ -72,8 +72,10 @@ class ExecuteWork : public RequestWork {
   query::TurnEnd Run(query::Turn* turn) override { return query::Execute(plan_, &types_, turn, &response_); }
 
   admission::Company company(const query::CallCost& cost) const override {
-    if (plan_.sharing == query::Sharing::kNone || cost.flies_alone || !plan_.statements[0].bound.known->cost.is_cheap()) return {};
-    return {plan_.company, plan_.content};
+    if (plan_.sharing == query::Sharing::kNone || cost.flies_alone) return {};
+    const sql::StatementCost& known = plan_.statements[0].bound.known->cost;
+    if (!known.is_cheap()) return {};
+    return {plan_.company, plan_.content, known.typical()};
   }
   query::Companion AsCompanion() override {
     query::Companion companion;

@@ -20,6 +20,8 @@ bool StatementCost::is_cheap() const {
   return typical_us >= 0 && typical_us <= absl::ToInt64Microseconds(kCheap);
 }
 
+absl::Duration StatementCost::typical() const { return absl::Microseconds(std::max<int64_t>(typical_us_, 0)); }
+
 // Down at once, up slowly: that a busy machine makes everything slow says nothing about the
 // statement. A race loses one sample.
 void StatementCost::Record(absl::Duration took) {

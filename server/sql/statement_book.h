@@ -24,6 +24,8 @@ class StatementCost {
   // Only what is known to be quick may fly together with others, so that one slow statement
   // does not delay them.
   bool is_cheap() const;
+  // Zero if it is not known yet.
+  absl::Duration typical() const;
   void Record(absl::Duration took);
 
  private:

@@ -14,6 +14,7 @@
 #include "server/codec/column_type.h"
 #include "server/codec/encode.h"
 #include "server/postgres/result.h"
+#include "server/sql/statement_book.h"
 
 namespace sluice {
 namespace {
@@ -124,7 +125,7 @@ void JoinAndTake(benchmark::State& state) {
   }
   for (auto _ : state) {
     (void)line.Join(std::make_shared<NobodyWaits>());
-    benchmark::DoNotOptimize(line.Next(absl::InfinitePast()).size());
+    benchmark::DoNotOptimize(line.Next(absl::InfinitePast(), absl::InfiniteDuration()).size());
   }
 }
 BENCHMARK(JoinAndTake)->Arg(0)->Arg(64)->Arg(4000);
