@@ -29,7 +29,7 @@ int main() {
   int failures = 0;
   for (const int calls : {1000, 10000}) {
     const benchmark::Measurement burst =
-        benchmark::Burst(gateway.address(), *benchmark::FindWorkload("sleep2ms"), calls);
+        benchmark::Burst({gateway.address(), 0, ""}, *benchmark::FindWorkload("sleep2ms"), calls);
     std::printf("| %-55s | %4d of %5d | %s |\n",
                 calls == 1000 ? "1,000 calls at once through Sluice" : "10,000 calls at once through Sluice",
                 static_cast<int>(burst.failures), calls, burst.failures == 0 ? "-" : burst.first_failure.c_str());

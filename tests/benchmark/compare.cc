@@ -84,11 +84,14 @@ int Number(const std::string& text) {
 class Site {
  public:
   explicit Site(absl::Duration round_trip)
-      : pgbouncer_(postgres_, PgBouncer::Options()), link_(pgbouncer_.directory() + "/.s.PGSQL.6432") {
+      : pgbouncer_(postgres_, PgBouncer::Options()),
+        link_(pgbouncer_.directory() + "/.s.PGSQL.6432"),
+        direct_link_(postgres_.socket_directory() + "/.s.PGSQL.5432") {
     testing_support::Direct direct(postgres_.ConnectionString());
     for (const std::string& statement : Schema()) direct.Run(statement);
     is_local_ = round_trip == absl::ZeroDuration();
     if (!is_local_) link_.Delay(round_trip / 2);
+    if (!is_local_) direct_link_.Delay(round_trip / 2);
     gateway_ = std::make_unique<Gateway>(Url());
     gateway_->AwaitReady();
   }
@@ -97,13 +100,15 @@ class Site {
   Server server() const {
     return is_local_ ? Server{pgbouncer_.directory(), 6432} : Server{link_.socket_directory(), 5432};
   }
+  // The same without PgBouncer.
+  Server postgres() const { return {is_local_ ? postgres_.socket_directory() : direct_link_.socket_directory(), 5432}; }
   Gateway& gateway() { return *gateway_; }
   std::string Url() const { return is_local_ ? pgbouncer_.Url() : link_.Url(); }
 
  private:
   PostgresServer postgres_;
   PgBouncer pgbouncer_;
-  FaultProxy link_;
+  FaultProxy link_, direct_link_;
   bool is_local_ = true;
   std::unique_ptr<Gateway> gateway_;
 };
@@ -127,19 +132,39 @@ void PrintRow(const std::string& link_ms, const char* work, int callers, const c
   std::fflush(stdout);
 }
 
+Target TargetOf(Gateway* gateway) { return {gateway->address(), gateway->process().pid(), ""}; }
+
+// Another gateway, for a row. It ends before the others begin: its connections are some of
+// PgBouncer's 200.
+Measurement MeasureWith(const std::vector<std::string>& flags, const std::string& token, const Site& site,
+                        const Workload& workload, int callers, absl::Duration length) {
+  Gateway gateway(site.Url(), flags);
+  gateway.AwaitReady();
+  Target target = TargetOf(&gateway);
+  target.token = token;
+  return MeasureGateway(target, workload, callers, length);
+}
+
+// printf %s token | sha256sum
+constexpr char kCallers[] =
+    R"({"callers": [{"name": "benchmark", "permissions": ["sql", "group_commit"],
+        "token_sha256": "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0"}]})";
+
 void CompareAt(Site* site, const std::string& link_ms, const Workload& workload, int callers, absl::Duration length,
                std::vector<Point>* points) {
   const auto row = [&](const char* who, const Measurement& measured) {
     PrintRow(link_ms, workload.name, callers, who, measured);
     points->push_back({link_ms, workload.name, callers, who, measured.calls_per_second()});
   };
-  Gateway& gateway = site->gateway();
-  row("sluice", MeasureGateway(gateway.address(), workload, callers, length, gateway.process().pid()));
+  row("sluice", MeasureGateway(TargetOf(&site->gateway()), workload, callers, length));
   if (callers > 1 && absl::string_view(workload.name) == "point") {
-    // Ends before the others begin: its connections are some of PgBouncer's 200.
-    Gateway alone(site->Url(), {"--flight_statements_max=1"});
-    alone.AwaitReady();
-    row("sluice, each call alone", MeasureGateway(alone.address(), workload, callers, length, alone.process().pid()));
+    row("sluice, each call alone", MeasureWith({"--flight_statements_max=1"}, "", *site, workload, callers, length));
+  }
+  if (callers > 1 && absl::string_view(workload.name) == "write") {
+    const testing_support::TempDir directory;
+    const std::string callers_file = directory.Write("callers.json", kCallers);
+    row("sluice, group commit",
+        MeasureWith({"--callers_file=" + callers_file}, "token", *site, workload, callers, length));
   }
   // PgBouncer has 200 slots, of which the gateway holds some: more clients are refused, which is
   // no measurement of its speed.
@@ -164,13 +189,15 @@ int Main(int argc, char** argv) {
              MeasureEmptyCall(gateway.address(), 64, length, gateway.process().pid()));
     PrintRow(link_ms, "point", 1, "libpq -> PgBouncer",
              MeasureLibpq(site.server(), "SELECT balance FROM accounts WHERE id = 77", length));
+    PrintRow(link_ms, "point", 1, "libpq -> PostgreSQL",
+             MeasureLibpq(site.postgres(), "SELECT balance FROM accounts WHERE id = 77", length));
     for (const std::string& name : flags.workloads) {
       const Workload* workload = FindWorkload(name);
       for (const std::string& callers : flags.callers) {
         CompareAt(&site, link_ms, *workload, Number(callers), length, &points);
       }
     }
-    const Measurement burst = Burst(gateway.address(), *FindWorkload("point"), 10000);
+    const Measurement burst = Burst(TargetOf(&gateway), *FindWorkload("point"), 10000);
     PrintRow(link_ms, "point", 10000, "sluice, all at once", burst);
   }
   if (!flags.svg.empty()) std::ofstream(flags.svg) << Plot(points);

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const sluice::benchmark::Measurement measured = sluice::benchmark::MeasureGateway(
-      argv[1], *workload, std::atoi(argv[3]), absl::Seconds(std::atoi(argv[4])), std::atoi(argv[5]));
+      {argv[1], std::atoi(argv[5]), ""}, *workload, std::atoi(argv[3]), absl::Seconds(std::atoi(argv[4])));
   std::printf("%.0f calls/s, p50 %.0f us, p99 %.0f us, %.1f us of CPU a call, %lld failures\n",
               measured.calls_per_second(), absl::ToDoubleMicroseconds(measured.p50),
               absl::ToDoubleMicroseconds(measured.p99), absl::ToDoubleMicroseconds(measured.cpu_per_call),

@@ -16,12 +16,14 @@ namespace {
 // One call after the other until the end.
 class Caller {
  public:
-  Caller(v1::Database::Stub* stub, const Workload& workload, absl::Time end, Tally* tally, absl::BlockingCounter* done)
-      : stub_(*stub), workload_(workload), end_(end), tally_(*tally), done_(*done) {}
+  Caller(v1::Database::Stub* stub, const std::string& token, const Workload& workload, absl::Time end, Tally* tally,
+         absl::BlockingCounter* done)
+      : stub_(*stub), token_(token), workload_(workload), end_(end), tally_(*tally), done_(*done) {}
 
   void Call() {
     context_ = std::make_unique<grpc::ClientContext>();
     context_->set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
+    if (!token_.empty()) context_->AddMetadata("authorization", "Bearer " + token_);
     const int id = absl::Uniform(random_, 1, kAccounts + 1);
     const auto done = [this](const grpc::Status& status) { OnDone(status); };
     if (workload_.execute != nullptr) {
@@ -56,6 +58,7 @@ class Caller {
   }
 
   v1::Database::Stub& stub_;
+  const std::string& token_;
   const Workload& workload_;
   const absl::Time end_;
   Tally& tally_;
@@ -69,14 +72,14 @@ class Caller {
   absl::Time begin_;
 };
 
-Measurement RunCallers(const std::string& target, const Workload& workload, int callers, absl::Duration length) {
-  const auto stub = v1::Database::NewStub(grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
+Measurement RunCallers(const Target& target, const Workload& workload, int callers, absl::Duration length) {
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(target.address, grpc::InsecureChannelCredentials()));
   Tally tally;
   absl::BlockingCounter done(callers);
   const absl::Time begin = absl::Now();
   std::vector<std::unique_ptr<Caller>> all;
   for (int i = 0; i < callers; ++i) {
-    all.push_back(std::make_unique<Caller>(stub.get(), workload, begin + length, &tally, &done));
+    all.push_back(std::make_unique<Caller>(stub.get(), target.token, workload, begin + length, &tally, &done));
   }
   for (auto& caller : all) caller->Call();
   done.Wait();
@@ -85,16 +88,15 @@ Measurement RunCallers(const std::string& target, const Workload& workload, int 
 
 }  // namespace
 
-Measurement MeasureGateway(const std::string& target, const Workload& workload, int callers, absl::Duration length,
-                           pid_t server) {
+Measurement MeasureGateway(const Target& target, const Workload& workload, int callers, absl::Duration length) {
   RunCallers(target, workload, callers, absl::Milliseconds(500));  // warms up
-  const absl::Duration cpu_before = CpuTime(server);
+  const absl::Duration cpu_before = CpuTime(target.process);
   Measurement measured = RunCallers(target, workload, callers, length);
-  if (measured.calls > 0) measured.cpu_per_call = (CpuTime(server) - cpu_before) / measured.calls;
+  if (measured.calls > 0) measured.cpu_per_call = (CpuTime(target.process) - cpu_before) / measured.calls;
   return measured;
 }
 
-Measurement Burst(const std::string& target, const Workload& workload, int calls) {
+Measurement Burst(const Target& target, const Workload& workload, int calls) {
   return RunCallers(target, workload, calls, absl::ZeroDuration());
 }
 

@@ -11,13 +11,21 @@
 
 namespace sluice::benchmark {
 
+// A gateway that runs.
+struct Target {
+  std::string address;
+  // Whose CPU counts.
+  pid_t process = 0;
+  // Of the caller; empty where the gateway does not know its callers.
+  std::string token;
+};
+
 // `callers` calls in flight on one channel at all times, each followed by the next, for
-// `length`. Checks every status and every answer. `server` is the process whose CPU counts.
-Measurement MeasureGateway(const std::string& target, const Workload& workload, int callers, absl::Duration length,
-                           pid_t server);
+// `length`. Checks every status and every answer.
+Measurement MeasureGateway(const Target& target, const Workload& workload, int callers, absl::Duration length);
 
 // `calls` at once, none followed by another.
-Measurement Burst(const std::string& target, const Workload& workload, int calls);
+Measurement Burst(const Target& target, const Workload& workload, int calls);
 
 }  // namespace sluice::benchmark
 

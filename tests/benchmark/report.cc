@@ -39,7 +39,8 @@ int Main() {
   PrintRow("libpq -> PgBouncer, 1 connection", libpq);
   Measurement alone;
   for (const int callers : {1, 20, 64, 256}) {
-    const Measurement measured = MeasureGateway(gateway.address(), *FindWorkload("select1"), callers, kLength, pid);
+    const Measurement measured =
+        MeasureGateway({gateway.address(), pid, ""}, *FindWorkload("select1"), callers, kLength);
     if (callers == 1) alone = measured;
     char what[64];
     std::snprintf(what, sizeof(what), "gateway -> PgBouncer, %d caller%s", callers, callers == 1 ? "" : "s");
@@ -48,7 +49,7 @@ int Main() {
   for (const int calls : {1000, 10000}) {
     char what[64];
     std::snprintf(what, sizeof(what), "gateway, burst of %d calls at once", calls);
-    PrintRow(what, Burst(gateway.address(), *FindWorkload("select1"), calls));
+    PrintRow(what, Burst({gateway.address(), pid, ""}, *FindWorkload("select1"), calls));
   }
   std::printf("\nround trip of one caller: gateway / libpq = %.2f (p50)\n", absl::FDivDuration(alone.p50, libpq.p50));
   return 0;
