@@ -61,6 +61,7 @@ postgres::Pool::Options PoolOptions(const config::Config& config) {
   options.connections_warm = config.pool_warm;
   options.age_max = config.connection_age_max;
   options.idle_max = config.connection_idle_max;
+  options.company_work_max = config.flight_work_max;
   options.one_call_per_connection = config.pool_null;
   return options;
 }

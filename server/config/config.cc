@@ -144,6 +144,7 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
   config.line_length_max = static_cast<int>(check.Number("line_length_max", 1, 1000000));
   config.flight_statements_max = static_cast<int>(check.Number("flight_statements_max", 1, 1000));
   config.flight_bytes_max = check.Number("flight_bytes_max", 1, 64 << 20);
+  config.flight_work_max = check.Duration("flight_work_max", absl::Milliseconds(1), absl::Seconds(10));
   config.request_bytes_max = check.Number("request_bytes_max", 1024, 256 << 20);
   config.reply_bytes_max = check.Number("reply_bytes_max", 1024, 256 << 20);
   config.drain_delay = check.Duration("drain_delay", absl::ZeroDuration(), absl::Minutes(10));

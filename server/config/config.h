@@ -36,6 +36,7 @@ struct Config {
   int line_length_max = 10000;
   int flight_statements_max = 32;
   int64_t flight_bytes_max = 256 << 10;
+  absl::Duration flight_work_max;
   int64_t request_bytes_max = 0;
   int64_t reply_bytes_max = 0;
   absl::Duration drain_delay;

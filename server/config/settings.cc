@@ -141,6 +141,7 @@ const std::vector<Setting>& Settings() {
       {"line_length_max", "SLUICE_LINE_LENGTH_MAX", "10000", "Calls that may wait for a connection; past it they are refused at once. With callers_file, one caller gets half at most."},
       {"flight_statements_max", "SLUICE_FLIGHT_STATEMENTS_MAX", "32", "Plain reads of one caller that wait for a connection fly in one message, so many at most; 1 switches it off."},
       {"flight_bytes_max", "SLUICE_FLIGHT_BYTES_MAX", "262144", "What such reads may hold together, requests included."},
+      {"flight_work_max", "SLUICE_FLIGHT_WORK_MAX", "3ms", "How long PostgreSQL may need for them together, as they run one after the other; or as long as a round trip to it takes, if that is more."},
       {"request_bytes_max", "SLUICE_REQUEST_BYTES_MAX", "4194304", "Of one request."},
       {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default."},
       {"drain_delay", "SLUICE_DRAIN_DELAY", "500ms", "On SIGTERM, from NOT_SERVING until newcomers are refused, so that load balancers notice first."},

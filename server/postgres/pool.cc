@@ -94,11 +94,11 @@ class Pool::Worker {
   }
 
   // Calls that share a flight run one after the other and are answered at its end. So their work
-  // may take as long as the way there and back, which it saves them; or 3 ms, as one that shares may
-  // by itself. What is more runs at the same time on another connection.
+  // may take as long as the way there and back, which it saves them, or some milliseconds. What is
+  // more runs at the same time on another connection.
   absl::Duration CompanysWorkMax() const {
     if (!connection_->may_carry_company()) return absl::ZeroDuration();
-    return std::clamp(connection_->round_trip(), absl::Milliseconds(3), absl::Milliseconds(50));
+    return std::max(pool_.options_.company_work_max, std::min(connection_->round_trip(), absl::Milliseconds(50)));
   }
 
   // Those that are not done.

@@ -37,6 +37,9 @@ class Pool {
     absl::Duration idle_max = absl::Minutes(5);
     // How often an idle connection is proven, for health.
     absl::Duration proof_interval = absl::Seconds(5);
+    // How long the work of calls that share a flight may take together; or as long as a round trip
+    // takes, if that is more.
+    absl::Duration company_work_max = absl::Milliseconds(3);
     // A fresh connection for every call, closed after it: for tests of applications.
     bool one_call_per_connection = false;
   };

@@ -25,6 +25,8 @@ class CompanyTest : public ConformanceTest {
   // One connection, so that who comes while it is busy has to wait.
   void StartGateway(const std::string& url, std::vector<std::string> flags = {}) {
     flags.push_back("--pool_size=1");
+    // On a busy machine quick statements look slow.
+    flags.push_back("--flight_work_max=1s");
     narrow_ = std::make_unique<testing_support::Gateway>(url, flags);
     ASSERT_TRUE(narrow_->AwaitReady());
   }
