@@ -23,14 +23,36 @@ namespace {
 
 using testing_support::Process;
 
-// pgbench's log: client, number, latency in microseconds, script, time.
-void ReadLog(const std::string& path, Tally* tally) {
+struct Span {
+  absl::Time begin = absl::InfiniteFuture();
+  absl::Time end = absl::InfinitePast();
+};
+
+// pgbench's log: client, number, latency in microseconds, script, and the second and microsecond
+// of the end.
+void ReadLog(const std::string& path, Tally* tally, Span* span) {
   std::istringstream log(testing_support::ReadFile(path));
   for (std::string line; std::getline(log, line);) {
     const std::vector<std::string> fields = absl::StrSplit(line, ' ');
-    int64_t latency_us = 0;
-    if (fields.size() > 2 && absl::SimpleAtoi(fields[2], &latency_us)) tally->Add(absl::Microseconds(latency_us));
+    int64_t latency_us = 0, seconds = 0, us = 0;
+    if (fields.size() < 6 || !absl::SimpleAtoi(fields[2], &latency_us)) continue;
+    if (!absl::SimpleAtoi(fields[4], &seconds) || !absl::SimpleAtoi(fields[5], &us)) continue;
+    tally->Add(absl::Microseconds(latency_us));
+    const absl::Time end = absl::FromUnixSeconds(seconds) + absl::Microseconds(us);
+    span->begin = std::min(span->begin, end - absl::Microseconds(latency_us));
+    span->end = std::max(span->end, end);
   }
+}
+
+PGconn* Connect(const Server& server) {
+  return PQconnectdb(
+      absl::StrCat("host=", server.directory, " port=", server.port, " user=postgres dbname=postgres").c_str());
+}
+
+absl::Duration TimeToConnect(const Server& server) {
+  const absl::Time begin = absl::Now();
+  PQfinish(Connect(server));
+  return absl::Now() - begin;
 }
 
 // One empty call after the other.
@@ -68,6 +90,9 @@ Measurement MeasurePgbench(const Server& server, const Workload& workload, int c
   const testing_support::TempDir directory;
   const std::string script =
       directory.Write("script.sql", absl::StrCat("\\set id random(1, ", kAccounts, ")\n", workload.pgbench_script));
+  const int threads = std::min(clients, 2);
+  // Its time begins before it connects, one client after the other, which is no part of the work.
+  const absl::Duration connecting = 1.5 * TimeToConnect(server) * clients / threads;
   Process::Options options;
   options.command = {testing_support::PostgresProgram("pgbench"),
                      "--no-vacuum",
@@ -76,8 +101,8 @@ Measurement MeasurePgbench(const Server& server, const Workload& workload, int c
                      "--log-prefix=" + directory.File("log"),
                      "--file=" + script,
                      absl::StrCat("--client=", clients),
-                     absl::StrCat("--jobs=", std::min(clients, 2)),
-                     absl::StrCat("--time=", absl::ToInt64Seconds(length)),
+                     absl::StrCat("--jobs=", threads),
+                     absl::StrCat("--time=", absl::ToInt64Seconds(absl::Ceil(length + connecting, absl::Seconds(1)))),
                      "--host=" + server.directory,
                      absl::StrCat("--port=", server.port),
                      "--username=postgres",
@@ -87,19 +112,21 @@ Measurement MeasurePgbench(const Server& server, const Workload& workload, int c
   Process pgbench(options);
   const int exit_code = pgbench.Wait();
   Tally tally;
-  for (const char* thread : {"", ".1"})
-    ReadLog(absl::StrCat(directory.File("log"), ".", pgbench.pid(), thread), &tally);
+  Span span;
+  for (const char* thread : {"", ".1"}) {
+    ReadLog(absl::StrCat(directory.File("log"), ".", pgbench.pid(), thread), &tally, &span);
+  }
   if (exit_code != 0) {
     const std::string output = testing_support::ReadFile(options.output_path);
     const size_t error = output.find("error:");
     tally.Fail(error == std::string::npos ? output : output.substr(error, output.find('\n', error) - error));
   }
-  return tally.Sum(absl::Seconds(absl::ToInt64Seconds(length)));
+  if (span.end < span.begin) tally.Fail("pgbench ran nothing");
+  return tally.Sum(span.end - span.begin);
 }
 
 Measurement MeasureLibpq(const Server& server, const std::string& sql, absl::Duration length) {
-  PGconn* connection = PQconnectdb(
-      absl::StrCat("host=", server.directory, " port=", server.port, " user=postgres dbname=postgres").c_str());
+  PGconn* connection = Connect(server);
   Tally tally;
   const absl::Duration cpu_before = CpuTimeOfThread();
   const absl::Time begin = absl::Now();
