@@ -21,7 +21,11 @@ double Y(double rate) {
   return kTop + kHeight * (1 - share);
 }
 
+// "pgbench -> PgBouncer (180)" is the same line as with 64.
+std::string NameOf(const std::string& who) { return who.substr(0, std::min(who.find(" ->"), who.find(" ("))); }
+
 const char* Colour(const std::string& who) {
+  if (absl::StartsWith(who, "sluice,")) return "#9cc9a5";
   if (absl::StartsWith(who, "sluice")) return "#3d8a4d";
   return absl::StartsWith(who, "pgbench") ? "#3b6ea5" : "#b98a1c";
 }
@@ -49,8 +53,7 @@ std::string Plot(const std::vector<Point>& points) {
   // Who, by link.
   std::map<int, std::map<std::string, std::vector<const Point*>>> pictures;
   for (const Point& point : points) {
-    if (point.work == "point")
-      pictures[std::stoi(point.link_ms)][point.who.substr(0, point.who.find(' '))].push_back(&point);
+    if (point.work == "point") pictures[std::stoi(point.link_ms)][NameOf(point.who)].push_back(&point);
   }
   std::string body;
   double offset = 0;
