@@ -139,7 +139,7 @@ const std::vector<Setting>& Settings() {
       {"call_timeout", "SLUICE_CALL_TIMEOUT", "30s", "For a call without a deadline of its own."},
       {"client_silence_max", "SLUICE_CLIENT_SILENCE_MAX", "60s", "A client from which nothing came for so long is asked whether it is still there; one that does not answer within a third of it is gone, and its calls are cancelled."},
       {"line_length_max", "SLUICE_LINE_LENGTH_MAX", "10000", "Calls that may wait for a connection; past it they are refused at once. With callers_file, one caller gets half at most."},
-      {"flight_statements_max", "SLUICE_FLIGHT_STATEMENTS_MAX", "32", "Plain reads of one caller that wait for a connection fly in one message, so many at most; 1 switches it off."},
+      {"flight_statements_max", "SLUICE_FLIGHT_STATEMENTS_MAX", "32", "Plain reads of one caller that wait for a connection fly in one message, so many at most (its plain writes, too, with the permission group_commit); 1 switches it off."},
       {"flight_bytes_max", "SLUICE_FLIGHT_BYTES_MAX", "262144", "What such reads may hold together, requests included."},
       {"flight_work_max", "SLUICE_FLIGHT_WORK_MAX", "3ms", "How long PostgreSQL may need for them together, as they run one after the other; or as long as a round trip to it takes, if that is more."},
       {"request_bytes_max", "SLUICE_REQUEST_BYTES_MAX", "4194304", "Of one request."},
