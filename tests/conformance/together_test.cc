@@ -202,6 +202,25 @@ TEST_F(TogetherTest, AConnectionThatBreaksInMidFlightCostsNoRead) {
   EXPECT_GT(again, 0);
 }
 
+// A function may do anything, such as set what the statements behind it in its transaction read.
+TEST_F(TogetherTest, WhatAFunctionSetsReachesNoOtherCall) {
+  Direct().Run(
+      "CREATE OR REPLACE FUNCTION leave_a_trace() RETURNS text LANGUAGE sql AS "
+      "$$ SELECT set_config('app.trace', 'left', true) $$");
+  StartGatewayFor(12);
+  const client::Statement sets("SELECT leave_a_trace()"),
+      reads("SELECT coalesce(current_setting('app.trace', true), '')");
+  Introduce(sets);
+  Introduce(reads);
+  std::vector<client::Statement> statements;
+  for (int i = 0; i < 12; ++i) statements.push_back(i % 2 == 0 ? sets : reads);
+  const std::vector<Answer> answers = WhileBusy(statements);
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(answers[i].ok()) << answers[i].status();
+    EXPECT_EQ(*answers[i]->Scalar<std::string>(), i % 2 == 0 ? "left" : "");
+  }
+}
+
 // What a pooler says instead of an answer is no statement's, whatever it calls its position.
 TEST_F(TogetherTest, APoolerThatRefusesAFlightCostsNoRead) {
   ScriptedServer pooler;
