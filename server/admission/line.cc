@@ -146,6 +146,10 @@ void Line::TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken)
   const Company first = leader.company();
   const auto queue = queues_.find(leader.caller());
   if (first.key == 0 || options_.company_max <= 1 || queue == queues_.end()) return;
+  // A flight ends with the first deadline among those who share it: whose time is almost up flies
+  // alone.
+  const absl::Time almost_up = absl::Now() + 4 * work_max;
+  if (leader.deadline() < almost_up) return;
 
   // Of a caller with many calls that may not fly together, only so many are looked at, so that
   // the cost of taking one does not grow with the Line.
@@ -159,7 +163,7 @@ void Line::TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken)
   for (const WaiterPtr& waiter : queue->second.waiters) {
     if (++looks > kLooksMax) break;
     const Company other = waiter->company();
-    if (other.key != first.key) continue;
+    if (other.key != first.key || waiter->deadline() < almost_up) continue;
     const bool asks_for_the_same = other.content != 0 && contents.contains(other.content);
     if (!asks_for_the_same) {
       if (work + other.work > work_max) break;

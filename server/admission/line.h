@@ -98,8 +98,8 @@ class Line {
   // For the connections' threads.
   // Waits for a call until `until`, and takes with it those of the same caller that may be
   // served together with it and wait already: nobody ever waits for company. Whose work together
-  // takes longer than `work_max` are not; at zero it takes one. In order; empty at `until`, and
-  // when the Line is closed and empty.
+  // takes longer than `work_max` are not, nor is who has less than four times that left; at zero it
+  // takes one. In order; empty at `until`, and when the Line is closed and empty.
   std::vector<WaiterPtr> Next(absl::Time until, absl::Duration work_max);
   // Back to the head in their order, whatever the length; refused with DRAINING if the Line has
   // closed.

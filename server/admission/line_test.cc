@@ -209,8 +209,8 @@ TEST(LineTest, DestroyedItRefusesWhoIsLeft) {
 
 class Sociable : public TestWaiter {
  public:
-  Sociable(const std::string& caller, const Company& company)
-      : TestWaiter(caller, absl::InfiniteFuture()), company_(company) {}
+  Sociable(const std::string& caller, const Company& company, absl::Time deadline = absl::InfiniteFuture())
+      : TestWaiter(caller, deadline), company_(company) {}
   Company company() const override { return company_; }
 
  private:
@@ -243,6 +243,21 @@ TEST(LineTest, WhoTakesOneGetsOne) {
   ASSERT_TRUE(line.Join(second).ok());
   EXPECT_EQ(line.Next(absl::InfinitePast(), absl::ZeroDuration()), std::vector<WaiterPtr>{first});
   EXPECT_EQ(line.Next(absl::InfinitePast(), absl::ZeroDuration()), std::vector<WaiterPtr>{second});
+}
+
+// A flight ends with the first deadline among those who share it.
+TEST(LineTest, WhoseTimeIsAlmostUpFliesAlone) {
+  Line line(RoomFor(10, 10));
+  const absl::Time soon = absl::Now() + absl::Minutes(3);
+  const auto hasty = [soon](uint64_t content) {
+    return std::make_shared<Sociable>("a", Company{1, content, absl::ZeroDuration()}, soon);
+  };
+  const WaiterPtr first = Reader("a", 1), second = hasty(2), third = Reader("a", 3), fourth = hasty(4);
+  for (const WaiterPtr& waiter : {first, second, third, fourth}) ASSERT_TRUE(line.Join(waiter).ok());
+  const absl::Duration work_max = absl::Minutes(1);
+  EXPECT_EQ(line.Next(absl::InfinitePast(), work_max), (std::vector<WaiterPtr>{first, third}));
+  EXPECT_EQ(line.Next(absl::InfinitePast(), work_max), std::vector<WaiterPtr>{second});
+  EXPECT_EQ(line.Next(absl::InfinitePast(), work_max), std::vector<WaiterPtr>{fourth});
 }
 
 // They run one after the other; on other connections they would run at the same time.
