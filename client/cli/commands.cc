@@ -25,7 +25,8 @@ void PrintError(const std::string& text) { std::fwrite(text.data(), 1, text.size
 int ExitCodeOf(const absl::Status& status) {
   if (status.ok()) return kExitOk;
   const bool from_gateway = !ReasonOf(status).empty();
-  return !from_gateway && status.code() == absl::StatusCode::kUnavailable ? kExitUnreachable : kExitFailed;
+  const bool not_reached = status.code() == absl::StatusCode::kUnavailable && !MayHaveRun(status);
+  return !from_gateway && not_reached ? kExitUnreachable : kExitFailed;
 }
 
 absl::StatusOr<client::Database> Open(Target target) {

@@ -1,5 +1,6 @@
 #include "client/cli/error_text.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -37,12 +38,29 @@ std::string OutcomeText(Outcome outcome) {
 
 }  // namespace
 
+bool MayHaveRun(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnimplemented: return false;
+    case absl::StatusCode::kUnavailable: break;
+    default: return true;
+  }
+  // What gRPC says while it has no connection at all.
+  for (const char* before : {"failed to connect", "DNS resolution failed", "empty address list"}) {
+    if (absl::StrContains(status.message(), before)) return false;
+  }
+  return true;
+}
+
 std::string ErrorText(const absl::Status& status, absl::string_view sql) {
   const ErrorFacts facts = FactsOf(status);
   std::string text = absl::StrCat("ERROR ", absl::StatusCodeToString(facts.code));
   if (facts.reason.empty()) {
     // From gRPC itself: the gateway was not reached, or did not answer.
-    return absl::StrCat(text, ": ", facts.message, "\n");
+    absl::StrAppend(&text, ": ", facts.message, "\n");
+    if (MayHaveRun(status)) absl::StrAppend(&text, "Outcome: ", OutcomeText(v1::OUTCOME_UNKNOWN), "\n");
+    return text;
   }
   absl::StrAppend(&text, " ", facts.reason);
   auto sqlstate = facts.metadata.find("sqlstate");

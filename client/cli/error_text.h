@@ -11,6 +11,10 @@ namespace sluice::cli {
 // An error for people: what, where in the statement, and what became of the work.
 std::string ErrorText(const absl::Status& status, absl::string_view sql);
 
+// Of an error that has no reason, so is not the gateway's word: whether the call may have
+// reached it.
+bool MayHaveRun(const absl::Status& status);
+
 }  // namespace sluice::cli
 
 #endif  // SLUICE_CLIENT_CLI_ERROR_TEXT_H_

@@ -77,11 +77,17 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text.str();
 }
 
+bool IsOnThisMachine(const std::string& target) {
+  if (absl::StartsWith(target, "unix:")) return true;
+  const std::string host = target.substr(0, target.rfind(':'));
+  // 127.example.com is somewhere else.
+  const bool is_number = host.find_first_not_of("0123456789.") == std::string::npos;
+  return host == "localhost" || host == "[::1]" || (is_number && absl::StartsWith(host, "127."));
+}
+
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Database::Options& options) {
   if (!options.tls && options.ca_file.empty() && options.cert_file.empty() && options.key_file.empty()) {
-    const bool local = absl::StartsWith(options.target, "unix:") || absl::StartsWith(options.target, "localhost:") ||
-                       absl::StartsWith(options.target, "127.") || absl::StartsWith(options.target, "[::1]:");
-    if (!options.token.empty() && !local) {
+    if (!options.token.empty() && !IsOnThisMachine(options.target)) {
       return absl::InvalidArgumentError("a token would travel in the clear: set tls or ca_file");
     }
     return grpc::InsecureChannelCredentials();
@@ -150,6 +156,8 @@ absl::StatusOr<Database> Database::Open(const Options& options) {
   grpc::ChannelArguments arguments;
   // The gateway's setting reply_bytes_max is the limit.
   arguments.SetMaxReceiveMessageSize(-1);
+  // http_proxy is meant for the Internet; a token that may stay on this machine must.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (absl::StartsWith(options.target, "dns:")) arguments.SetServiceConfigJSON(kOneOfMany);
   const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(options.target, *credentials, arguments);
   auto connection = std::make_shared<Connection>();

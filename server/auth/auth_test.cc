@@ -97,6 +97,9 @@ TEST(CallersFileTest, SaysWhatIsWrongWithoutQuotingAHash) {
                        {"name": "b", "token_sha256": ")",
                     hash, R"(", "permissions": ["read_only"]}]})"),
        "has a token that another one has"},
+      {R"({"callers": [{"name": "a", "certificate_san": "s", "permissions": ["sql"]},
+                       {"name": "b", "certificate_san": ["t", "s"], "permissions": ["read_only"]}]})",
+       "has a certificate_san that another one has"},
       {R"({"callers": [{"name": "a", "certificate_san": "s", "permissions": ["read_only"], "permissions": ["sql"]}]})",
        "twice"},
   };

@@ -116,6 +116,7 @@ absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view text) {
   std::vector<KnownCaller> callers;
   std::set<std::string> names;
   std::set<std::array<unsigned char, 32>> hashes;
+  std::set<std::string> sans;
   for (const Json& item : json["callers"]) {
     ASSIGN_OR_RETURN(KnownCaller caller, ParseCaller(item, callers.size()));
     if (!names.insert(caller.caller.name).second) {
@@ -124,6 +125,11 @@ absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view text) {
     for (const auto& hash : caller.token_hashes) {
       if (!hashes.insert(hash).second) {
         return Problem(absl::StrCat("caller ", caller.caller.name), "has a token that another one has");
+      }
+    }
+    for (const std::string& san : caller.certificate_sans) {
+      if (!sans.insert(san).second) {
+        return Problem(absl::StrCat("caller ", caller.caller.name), "has a certificate_san that another one has");
       }
     }
     callers.push_back(std::move(caller));

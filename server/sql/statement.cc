@@ -101,6 +101,12 @@ const Set& Writes() {
   return set;
 }
 
+// What a READ ONLY transaction lets through, and is no read.
+const Set& ActsInReadOnly() {
+  static const auto& set = *new Set{"COPY", "NOTIFY", "LOCK", "ANALYZE", "ANALYSE"};
+  return set;
+}
+
 bool MayShareTransaction(const Words& words) {
   static const auto& never = *new Set{"VACUUM", "CALL", "DO", "REINDEX", "CLUSTER", "CHECKPOINT"};
   static const auto& outside = *new Set{"DATABASE", "TABLESPACE", "SYSTEM", "SUBSCRIPTION"};
@@ -135,6 +141,7 @@ absl::StatusOr<Statement> ParseStatement(absl::string_view text, bool has_parame
   statement.looks_read_only = statement.is_query && !words.may_have_effect();
   statement.is_plain_write = Writes().contains(statement.keyword) && !words.calls_others();
   if (words.read_only_escape().has_value()) statement.read_only_escape = *words.read_only_escape();
+  if (ActsInReadOnly().contains(statement.keyword)) statement.read_only_escape = statement.keyword;
   if (statement.keyword == "EXPLAIN" && (words.has_create() || words.has_into())) {
     statement.read_only_escape = "EXPLAIN of a statement that makes a table";
   }

@@ -36,7 +36,8 @@ struct Statement {
   bool is_query = false;
 
   // Why a READ ONLY transaction would not keep it from writing; empty if it would. EXPLAIN of
-  // CREATE TABLE AS and of SELECT INTO, large objects, SQL in a text.
+  // CREATE TABLE AS and of SELECT INTO, large objects, SQL in a text, COPY TO a file or program,
+  // NOTIFY, LOCK, ANALYZE.
   std::string read_only_escape;
 
   // SELECT, INSERT, UPDATE and the like: always run in a transaction.

@@ -180,6 +180,7 @@ TEST(StatementTest, KnowsWhatAReadOnlyTransactionDoesNotStop) {
   for (const char* text :
        {"EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", "EXPLAIN ANALYZE SELECT 1 AS a INTO t", "SELECT lo_create(0)",
         "SELECT pg_catalog.lo_unlink(1)", "SELECT query_to_xml('SELECT f()', true, true, '')",
+        "COPY (SELECT 1) TO PROGRAM 'cat'", "COPY t TO '/tmp/t'", "NOTIFY a", "LOCK TABLE t", "ANALYZE t",
         "SELECT ts_rewrite('a'::tsquery, 'SELECT f()')", "SELECT pg_create_logical_replication_slot('a', 'b')"}) {
     EXPECT_NE(Parsed(text).read_only_escape, "") << text;
   }

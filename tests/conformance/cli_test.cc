@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/fixture.h"
+#include "tests/support/fault_proxy.h"
 #include "tests/support/sluice_command.h"
 
 namespace sluice {
@@ -48,6 +49,17 @@ TEST_F(CliTest, WithoutAGatewayItSaysWhereItLooked) {
   const Ended ended = RunSluice({"query", "SELECT 1"}, "127.0.0.1:1");
   EXPECT_EQ(ended.exit_code, 3);
   EXPECT_TRUE(absl::StrContains(ended.output, "Is sluiced serving at 127.0.0.1:1?")) << ended.output;
+}
+
+// A script that took it for a gateway that was not there would write twice.
+TEST_F(CliTest, AWriteWhoseAnswerIsLostIsNotCalledUnreached) {
+  Direct().Run("CREATE TABLE IF NOT EXISTS written (n int)");
+  testing_support::FaultProxy network(gateway_->address().substr(std::string("unix:").size()));
+  network.CutBefore(testing_support::FaultProxy::Way::kToClient, "marker");
+  const Ended ended =
+      RunSluice({"query", "INSERT INTO written VALUES (1) RETURNING 'mark' || 'er'"}, "unix:" + network.socket_path());
+  EXPECT_EQ(ended.exit_code, 1) << ended.output;
+  EXPECT_TRUE(absl::StrContains(ended.output, "Outcome: UNKNOWN")) << ended.output;
 }
 
 TEST_F(CliTest, AFailureShowsThePlaceAndWhatBecameOfIt) {

@@ -92,6 +92,21 @@ TEST_F(ClientTest, WhatPostgresRefusesIsNotMadeAgain) {
   EXPECT_EQ(Direct().Value("SELECT last_value FROM tries"), "1");
 }
 
+TEST_F(ClientTest, ATokenStaysOnThisMachineWithoutTls) {
+  const auto opened = [](const std::string& target) {
+    client::Database::Options options;
+    options.target = target;
+    options.token = "secret";
+    return client::Database::Open(options).status().code();
+  };
+  for (const char* near : {"127.0.0.1:1", "127.1.2.3:1", "localhost:1", "[::1]:1", "unix:/a"}) {
+    EXPECT_EQ(opened(near), absl::StatusCode::kOk) << near;
+  }
+  for (const char* far : {"127.example.com:1", "localhost.example.com:1", "10.0.0.1:1", "dns:///127.0.0.1:1"}) {
+    EXPECT_EQ(opened(far), absl::StatusCode::kInvalidArgument) << far;
+  }
+}
+
 TEST_F(ClientTest, ItsTimeoutEndsItsTries) {
   client::CallOptions options;
   options.timeout = absl::Milliseconds(300);
