@@ -56,6 +56,13 @@ std::string AwaitEnd(const sigset_t& signals, Gateway* gateway) {
   }
 }
 
+// Whoever signals a process group and its leader sends two at once, and means one.
+void TakeEchoes(const sigset_t& signals) {
+  constexpr timespec kAtOnce = {0, 100'000'000};
+  while (sigtimedwait(&signals, nullptr, &kAtOnce) > 0) {
+  }
+}
+
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   HideArguments(argc, argv);
@@ -98,6 +105,7 @@ int Main(int argc, char** argv) {
     return kExitUnavailable;
   }
   const std::string why = AwaitEnd(signals, gateway->get());
+  TakeEchoes(signals);
   // A second one ends the process at once; a SIGHUP is of no use any more.
   signal(SIGHUP, SIG_IGN);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);

@@ -53,8 +53,10 @@ std::optional<absl::Duration> RetryDelay(const absl::Status& status, bool read_o
   // Even where the gateway says "at once": another gateway has to be found first.
   absl::Duration delay = absl::Milliseconds(20);
   if (facts.reason.empty()) {
-    // The transport's word: the gateway may have done the work, and not come to say so.
-    if (!read_only || status.code() != absl::StatusCode::kUnavailable) return std::nullopt;
+    // The transport's word: the gateway may have done the work, and not come to say so. CANCELLED,
+    // too: we cancel nothing, but a gateway that ends does.
+    const bool lost = status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kCancelled;
+    if (!read_only || !lost) return std::nullopt;
   } else {
     const bool undone = facts.outcome == v1::OUTCOME_NOT_STARTED || facts.outcome == v1::OUTCOME_ROLLED_BACK;
     if (!facts.retry_after.has_value() || !(undone || read_only)) return std::nullopt;

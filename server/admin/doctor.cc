@@ -223,8 +223,9 @@ class Examination {
     // Of all clients, of all that may be, and the limits of this role and this database.
     const std::optional<std::string> answer = AskOne(
         connection_.get(),
-        "SELECT pg_catalog.concat_ws(' ', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = "
-        "'client backend'), current_setting('max_connections')::int - "
+        // (pg_stat_activity does not tell an ordinary role which of the others are clients.)
+        "SELECT pg_catalog.concat_ws(' ', (SELECT sum(numbackends) FROM pg_catalog.pg_stat_database), "
+        "current_setting('max_connections')::int - "
         "current_setting('superuser_reserved_connections')::int, (SELECT rolconnlimit FROM pg_catalog.pg_roles WHERE "
         "rolname = current_user), (SELECT datconnlimit FROM pg_catalog.pg_database WHERE datname = "
         "current_database()))");

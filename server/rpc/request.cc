@@ -10,6 +10,7 @@
 #include "google/protobuf/stubs/logging.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "server/base/errors.h"
+#include "sluice/v1/value.pb.h"
 
 namespace sluice::rpc {
 namespace {
@@ -26,8 +27,8 @@ std::string FieldWithInvalidUtf8() {
   return parts[1].substr(parts[1].find_last_of('.') + 1);
 }
 
-// In the message and in those that it has, but for lists (a Value without a kind that is known
-// here is refused anyway).
+// In the message and in those that it has, but for values (one without a kind that is known here
+// is refused anyway).
 //
 // Returns the path of one; empty if there is none.
 std::string FindUnknownField(const google::protobuf::Message& message) {
@@ -38,10 +39,18 @@ std::string FindUnknownField(const google::protobuf::Message& message) {
   for (int i = 0; i < descriptor.field_count(); ++i) {
     const google::protobuf::FieldDescriptor* field = descriptor.field(i);
     const bool may_have_some = field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE &&
-                               !field->is_repeated() && reflection.HasField(message, field);
+                               field->message_type() != v1::Value::descriptor();
     if (!may_have_some) continue;
-    const std::string path = FindUnknownField(reflection.GetMessage(message, field));
-    if (!path.empty()) return absl::StrCat(field->name(), ".", path);
+    if (!field->is_repeated()) {
+      if (!reflection.HasField(message, field)) continue;
+      const std::string path = FindUnknownField(reflection.GetMessage(message, field));
+      if (!path.empty()) return absl::StrCat(field->name(), ".", path);
+      continue;
+    }
+    for (int k = 0; k < reflection.FieldSize(message, field); ++k) {
+      const std::string path = FindUnknownField(reflection.GetRepeatedMessage(message, field, k));
+      if (!path.empty()) return absl::StrCat(field->name(), "[", k, "].", path);
+    }
   }
   return "";
 }

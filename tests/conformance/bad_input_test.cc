@@ -243,5 +243,19 @@ TEST_F(BadInputTest, AFieldThatThisGatewayDoesNotKnow) {
   EXPECT_NE(status.error_message().find("options.99"), std::string::npos) << status.error_message();
 }
 
+TEST_F(BadInputTest, AFieldThatIsNotKnownInAStatementOfABatch) {
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway_->address(), grpc::InsecureChannelCredentials()));
+  v1::ExecuteBatchRequest request;
+  request.set_mode(v1::ExecuteBatchRequest::ATOMIC);
+  for (int i = 0; i < 2; ++i) request.add_statements()->set_sql("SELECT 1");
+  v1::Statement* second = request.mutable_statements(1);
+  second->GetReflection()->MutableUnknownFields(second)->AddVarint(99, 1);
+  grpc::ClientContext context;
+  v1::ExecuteBatchResponse response;
+  const grpc::Status status = stub->ExecuteBatch(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_message().find("statements[1].99"), std::string::npos) << status.error_message();
+}
+
 }  // namespace
 }  // namespace sluice

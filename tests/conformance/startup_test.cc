@@ -104,6 +104,15 @@ TEST(StartupTest, ALogThatNobodyReadsKeepsItFromNothing) {
   close(ends[1]);
 }
 
+// A process manager may signal a group and its leader: two at once, that mean one.
+TEST(StartupTest, TwoSignalsAtOnceAreADrain) {
+  testing_support::Gateway gateway("postgresql://u@/d?host=/nonexistent", {"--log_format=json"});
+  gateway.process().Signal(SIGTERM);
+  gateway.process().Signal(SIGINT);
+  EXPECT_EQ(gateway.process().Wait(), 0);
+  EXPECT_TRUE(absl::StrContains(gateway.log(), "gateway_stopped")) << gateway.log();
+}
+
 TEST(StartupTest, OptionsOfOtherDriversAreAcceptedAndSaidOnce) {
   const testing_support::Gateway gateway(
       "postgresql+asyncpg://u@/d?host=/"
