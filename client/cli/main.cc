@@ -7,12 +7,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "client/cli/commands.h"
 #include "server/version.h"
 
@@ -119,6 +121,19 @@ void HideUrls(int argc, char** argv) {
   }
 }
 
+// Help, or what was wrong; a URL in it may hold a password.
+int ExitWith(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  std::ostringstream out, err;
+  const int code = app.exit(error, out, err);
+  std::string problem = err.str();
+  for (int i = 1; i < argc; ++i) {
+    if (std::strstr(argv[i], "://") != nullptr) problem = absl::StrReplaceAll(problem, {{argv[i], "(a URL)"}});
+  }
+  std::fputs(out.str().c_str(), stdout);
+  std::fputs(problem.c_str(), stderr);
+  return code == 0 ? kExitOk : kExitUsage;
+}
+
 // An export that a full disk cut short did not succeed.
 int EndOutput(int exit_code) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
@@ -155,7 +170,7 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
     if (!app.got_subcommand("query") && app.remaining_size(true) != 0) throw CLI::ExtrasError(app.remaining(true));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+    return ExitWith(app, error, argc, argv);
   }
   HideUrls(argc, argv);
   if (run) return EndOutput(run());

@@ -20,15 +20,16 @@ postgres::FlightReport Fly(Connection* connection, absl::string_view sql) {
 constexpr char kBackend[] = "SELECT pg_backend_pid()";
 
 // Whether backends are handed out for less than a session: two sessions at once have the same
-// one, or one session has another one than before (the pooler is busy).
-bool ShareBackends(Connection* one, Connection* other) {
+// one, or one session has another one than before (the pooler is busy, or lets its backends take
+// turns: so one is asked twice in a row). Nullopt if they do not answer.
+std::optional<bool> ShareBackends(Connection* one, Connection* other) {
   constexpr int kRounds = 5;
   const std::optional<std::string> first = AskOne(one, kBackend);
   for (int round = 0; round < kRounds; ++round) {
     const std::optional<std::string> others = AskOne(other, kBackend);
-    const std::optional<std::string> ours = AskOne(one, kBackend);
-    if (!ours.has_value() || !others.has_value()) return false;
-    if (ours == others || ours != first) return true;
+    const std::optional<std::string> ours = AskOne(one, kBackend), once_more = AskOne(one, kBackend);
+    if (!ours.has_value() || !others.has_value() || !once_more.has_value()) return std::nullopt;
+    if (ours == others || ours != first || once_more != first) return true;
   }
   return false;
 }
@@ -56,7 +57,9 @@ std::string PoolingMode(Connection* connection, const OpenSession& open) {
   Connection::OpenFailure failure;
   const std::unique_ptr<Connection> second = open(&failure);
   if (second == nullptr) return "unknown";
-  if (!ShareBackends(connection, second.get())) return "session";
+  const std::optional<bool> share = ShareBackends(connection, second.get());
+  if (!share.has_value()) return "unknown";
+  if (!*share) return "session";
   // Statement mode ends a session that is left in a transaction; in transaction mode it ends
   // with this function.
   const postgres::FlightReport begun = Fly(second.get(), "BEGIN");

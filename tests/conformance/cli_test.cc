@@ -145,6 +145,14 @@ TEST_F(CliTest, PingNamesTheServer) {
   EXPECT_TRUE(absl::StrContains(ended.output, "PostgreSQL " + Direct().Value("SHOW server_version"))) << ended.output;
 }
 
+TEST_F(CliTest, AMistypedArgumentIsNotEchoedWithItsPassword) {
+  for (const char* mistyped : {"--databaseurl=postgresql://u:pa55word@h/db", "postgresql://u:pa55word@h/db"}) {
+    const Ended ended = Run({"doctor", "postgresql://u@h/db", mistyped});
+    EXPECT_EQ(ended.exit_code, 2) << ended.output;
+    EXPECT_FALSE(absl::StrContains(ended.output, "pa55word")) << ended.output;
+  }
+}
+
 TEST_F(CliTest, WrongArgumentsAreUsageErrors) {
   EXPECT_EQ(RunSluice({}).exit_code, 2);
   const Ended unknown = RunSluice({"querry", "SELECT 1"});
