@@ -106,6 +106,21 @@ TEST(DoctorTest, SaysThatTheServerIsNearlyFull) {
   testing_support::Direct somebody(postgres.ConnectionString());
   ASSERT_EQ(somebody.Value("SELECT 1"), "1");
   ExpectParts(Examine(postgres.Url()), {"2 of 2 in use", "nearly full"});
+  // A role that may not see what the others do.
+  somebody.Run("CREATE ROLE plain LOGIN");
+  ExpectParts(Examine(postgres.Url("postgres", "plain")), {"2 of 2 in use", "nearly full"});
+}
+
+TEST(DoctorTest, BackendsThatTakeTurnsAreNoSessions) {
+  const PostgresServer postgres;
+  PgBouncer::Options options;
+  options.settings = {"server_round_robin = 1"};
+  const PgBouncer pgbouncer(postgres, options);
+  // Two of them.
+  testing_support::Direct one(pgbouncer.ConnectionString()), other(pgbouncer.ConnectionString());
+  for (auto* direct : {&one, &other}) direct->Run("BEGIN");
+  for (auto* direct : {&one, &other}) direct->Run("COMMIT");
+  ExpectParts(Examine(pgbouncer.Url()), {"PgBouncer in transaction mode"});
 }
 
 // The doctor's own question about prepared statements needs a second backend.
