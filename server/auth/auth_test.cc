@@ -110,5 +110,9 @@ TEST(CallersFileTest, SaysWhatIsWrongWithoutQuotingAHash) {
   }
 }
 
+TEST(CallersTest, AreReadFromARegularFileOnly) {
+  EXPECT_EQ(LoadCallers("/").status().message(), "/ is no regular file");
+}
+
 }  // namespace
 }  // namespace sluice::auth

@@ -1,5 +1,7 @@
 #include "server/auth/callers.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <fstream>
@@ -139,6 +141,11 @@ absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view text) {
 }
 
 absl::StatusOr<std::vector<KnownCaller>> LoadCallers(const std::string& path) {
+  // A pipe would be waited for, by the thread that waits for signals.
+  struct stat facts = {};
+  if (stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is no regular file"));
+  }
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(absl::StrCat("can not read ", path));
   std::ostringstream text;
