@@ -128,7 +128,11 @@ std::vector<WaiterPtr> Line::Next(absl::Time until, absl::Duration work_max) {
   {
     MutexLock lock(&mu_);
     ++takers_;
-    while (queues_.empty() && !closed_ && absl::Now() < until) arrival_.WaitUntil(&mu_, until);
+    while (queues_.empty() && !closed_ && absl::Now() < until) {
+      arrival_.WaitUntil(&mu_, until);
+      // Woken for a call that has left meanwhile: nobody is coming any more.
+      if (queues_.empty()) taker_is_coming_ = false;
+    }
     --takers_;
     if (WaiterPtr first = TakeNext()) taken.push_back(std::move(first));
     if (work_max > absl::ZeroDuration() && !taken.empty()) TakeCompanyOf(work_max, &taken);

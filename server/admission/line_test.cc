@@ -1,7 +1,9 @@
 #include "server/admission/line.h"
 
+#include <chrono>
 #include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -196,6 +198,28 @@ TEST(LineTest, DemandIsMoreCallsThanThreadsThatWait) {
   auto demand = std::async(std::launch::async, [&line] { return line.AwaitDemand(); });
   ASSERT_TRUE(line.Join(From("a")).ok());
   EXPECT_TRUE(demand.get());
+}
+
+// Whoever was woken for it finds nobody, and must not be taken for one who is still coming.
+TEST(LineTest, ACallThatLeavesAtOnceKeepsNobodyFromBeingTaken) {
+  Line line(RoomFor(10, 10));
+  const WaiterPtr last = From("a");
+  auto taker = std::async(std::launch::async, [&line, &last] {
+    for (;;) {
+      const WaiterPtr taken = Take(line, absl::Now() + absl::Minutes(2));
+      if (taken == nullptr || taken == last) return taken;
+    }
+  });
+  for (int i = 0; i < 1000; ++i) {
+    const WaiterPtr hasty = From("a");
+    ASSERT_TRUE(line.Join(hasty).ok());
+    line.Leave(hasty.get());
+    std::this_thread::yield();
+  }
+  ASSERT_TRUE(line.Join(last).ok());
+  EXPECT_EQ(taker.wait_for(std::chrono::seconds(30)), std::future_status::ready) << "nobody was woken";
+  line.Close();
+  EXPECT_EQ(taker.get(), last);
 }
 
 TEST(LineTest, DestroyedItRefusesWhoIsLeft) {
