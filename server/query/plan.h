@@ -53,7 +53,7 @@ struct Plan {
   // What may fly together with others like it, of one caller and identity, once it is known to be
   // quick.
   Sharing sharing = Sharing::kNone;
-  // What a plain read asks for; 0 for a write, which is done once for every call.
+  // What a plain read asks for; 0 for what is done once for every call: a write, and what draws lots.
   uint64_t content = 0;
   // The same for those of one kind and identity, and not 0.
   uint64_t company = 0;

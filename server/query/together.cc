@@ -60,8 +60,8 @@ std::vector<Seat> Seats(std::vector<Companion>* companions) {
       continue;
     }
     const auto [seat, is_new] = by_content.try_emplace(companion.plan->content, seats.size());
-    const bool asks_for_the_same = companion.plan->sharing == Sharing::kReads && !is_new &&
-                                   AskTheSame(seats[seat->second].plan(), *companion.plan);
+    const bool asks_for_the_same =
+        companion.plan->content != 0 && !is_new && AskTheSame(seats[seat->second].plan(), *companion.plan);
     if (asks_for_the_same) {
       seats[seat->second].companions.push_back(&companion);
     } else {

@@ -1,6 +1,11 @@
 #include "server/sql/functions.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
 
 namespace sluice::sql {
 namespace {
@@ -82,16 +87,26 @@ const Set& Reads() {
   return set;
 }
 
-const Set& WordsBeforeParentheses() {
-  static const auto& set = *new Set{
-      "all", "and", "any", "array", "as", "asc", "between", "by", "case", "collate", "conflict", "cross", "cube",
-      "desc", "distinct", "else", "end", "escape", "except", "exists", "explain", "filter", "first", "following", "for",
-      "from", "full", "group", "having", "ilike", "in", "inner", "intersect", "into", "is", "join", "lateral", "like",
-      "limit", "materialized", "natural", "not", "nulls", "offset", "on", "only", "or", "order", "outer", "over",
-      "partition", "range", "recursive", "returning", "rollup", "rows", "select", "set", "sets", "similar", "some",
-      "table", "tablesample", "then", "to", "union", "using", "values", "when", "where", "window", "with"};
+const Set& Lots() {
+  static const auto& set = *new Set{"gen_random_uuid", "random", "array_sample", "array_shuffle", "bernoulli", "system"};
   return set;
 }
+
+// No function can have such a name, unless it is quoted.
+const Set& ReservedBeforeParentheses() {
+  static const auto& set = *new Set{
+      "all", "and", "any", "array", "as", "asc", "between", "case", "collate", "desc", "distinct", "else", "end",
+      "except", "exists", "for", "from", "group", "having", "in", "intersect", "into", "lateral", "limit", "not",
+      "offset", "on", "only", "or", "order", "returning", "select", "some", "table", "then", "to", "union", "using",
+      "values", "when", "where", "window", "with"};
+  return set;
+}
+
+// A function can, and so they are none only behind certain words; "" is the beginning.
+constexpr std::pair<absl::string_view, absl::string_view> kNoCallBehind[] = {
+    {"by", "group"},   {"by", "order"}, {"by", "partition"},      {"conflict", "on"},   {"explain", ""},
+    {"filter", ")"},   {"first", "fetch"}, {"materialized", "as"}, {"materialized", "not"}, {"over", ")"},
+    {"sets", "grouping"}};
 
 const Set& SessionFunctions() {
   static const auto& set = *new Set{
@@ -125,10 +140,22 @@ const Set& GatewaysSettings() {
 }
 // clang-format on
 
+bool IsOperator(absl::string_view symbol) {
+  return symbol.size() == 1 && absl::ascii_ispunct(static_cast<unsigned char>(symbol[0])) && symbol != ")" &&
+         symbol != "_";
+}
+
 }  // namespace
 
 bool OnlyReads(absl::string_view function) { return Reads().contains(function); }
-bool IsNoCall(absl::string_view word) { return WordsBeforeParentheses().contains(word); }
+bool DrawsLots(absl::string_view function) { return Lots().contains(function); }
+bool IsNoCall(absl::string_view word, absl::string_view before) {
+  if (ReservedBeforeParentheses().contains(word)) return true;
+  // Behind what it joins: a name, or a parenthesis.
+  if (word == "join") return !before.empty() && !IsOperator(before) && !ReservedBeforeParentheses().contains(before);
+  return std::find(std::begin(kNoCallBehind), std::end(kNoCallBehind), std::make_pair(word, before)) !=
+         std::end(kNoCallBehind);
+}
 bool WritesInReadOnly(absl::string_view function) { return ReadOnlyWriters().contains(function); }
 bool RunsSql(absl::string_view function) { return SqlRunners().contains(function); }
 bool IsGatewaysSetting(absl::string_view setting) { return GatewaysSettings().contains(setting); }

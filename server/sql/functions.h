@@ -12,8 +12,12 @@ namespace sluice::sql {
 // a user's function can send mail.
 bool OnlyReads(absl::string_view function);
 
+// Its result differs from one run to the next, and is meant to: gen_random_uuid, random.
+bool DrawsLots(absl::string_view function);
+
 // A word that may stand before a parenthesis without being called: in, values, over, as ...
-bool IsNoCall(absl::string_view word);
+// `before` is the word, or the symbol, that stands before it; "" for none.
+bool IsNoCall(absl::string_view word, absl::string_view before);
 
 // It changes the session in a way that outlives the transaction.
 bool ChangesSession(absl::string_view function);

@@ -139,6 +139,7 @@ absl::StatusOr<Statement> ParseStatement(absl::string_view text, bool has_parame
   statement.is_query = Reads().contains(statement.keyword);
   statement.is_plannable = statement.is_query || (takes_parameters && statement.keyword != "CALL");
   statement.looks_read_only = statement.is_query && !words.may_have_effect();
+  statement.draws_lots = words.draws_lots();
   statement.is_plain_write = Writes().contains(statement.keyword) && !words.calls_others();
   if (words.read_only_escape().has_value()) statement.read_only_escape = *words.read_only_escape();
   if (ActsInReadOnly().contains(statement.keyword)) statement.read_only_escape = statement.keyword;

@@ -48,6 +48,9 @@ struct Statement {
   // relies on this (a retry) does so in a READ ONLY transaction.
   bool looks_read_only = false;
 
+  // Whoever asks for the same twice wants two results.
+  bool draws_lots = false;
+
   // INSERT, UPDATE, DELETE or MERGE that calls nothing but PostgreSQL's own reading functions, as
   // far as the text shows it.
   bool is_plain_write = false;

@@ -211,6 +211,43 @@ TEST(StatementTest, TellsReadsFromTheRest) {
   }
 }
 
+// Each of them looks like the column list of an alias or of a table, or like a construct, and calls.
+TEST(StatementTest, NoCallIsHidden) {
+  for (const char* text :
+       {"SELECT DISTINCT ON (1) send_mail(a) FROM t", "SELECT 1 OPERATOR(pg_catalog.+) send_mail(1)",
+        "SELECT filter(a) FROM t", "SELECT range(1, 5)", "SELECT 1, by(2)", "SELECT first(a) FROM t", "SELECT join(1)",
+        "SELECT my.into(1)", "SELECT my.in(1)", "SELECT DISTINCT ON (1) set_config('a.b', 'c', true)"}) {
+    EXPECT_FALSE(Parsed(text).looks_read_only) << text;
+  }
+  for (const char* text : {"SELECT DISTINCT ON (1) lo_unlink(1)", "SELECT 1 OPERATOR(pg_catalog.+) lo_unlink(1)",
+                           "SELECT * FROM (SELECT 1) lo_unlink(a)"}) {
+    EXPECT_EQ(Parsed(text).read_only_escape, "lo_unlink") << text;
+  }
+  for (const char* text : {"INSERT INTO t SELECT DISTINCT ON (a) send_mail(a) FROM s",
+                           "INSERT INTO t SELECT my.into(1)", "INSERT INTO t SELECT rows(a) FROM s"}) {
+    EXPECT_FALSE(Parsed(text).is_plain_write) << text;
+  }
+  // What does not.
+  for (const char* text :
+       {"SELECT DISTINCT ON (a) b FROM t", "SELECT a FROM t JOIN (SELECT 1 AS b) s ON (a = b)",
+        "SELECT 1 FROM t LEFT JOIN (SELECT 1) s(a) USING (a) GROUP BY (a) ORDER BY (a)",
+        "WITH a AS MATERIALIZED (SELECT 1) SELECT * FROM a FETCH FIRST (1) ROWS ONLY", "EXPLAIN (COSTS off) SELECT 1",
+        "SELECT a, count(*) FROM t GROUP BY GROUPING SETS ((a), ())"}) {
+    EXPECT_TRUE(Parsed(text).looks_read_only) << text;
+  }
+  EXPECT_TRUE(Parsed("INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO NOTHING").is_plain_write);
+}
+
+TEST(StatementTest, KnowsWhatDrawsLots) {
+  for (const char* text :
+       {"SELECT gen_random_uuid()", "SELECT pg_catalog.random()", "SELECT * FROM t TABLESAMPLE system (1)"}) {
+    EXPECT_TRUE(Parsed(text).draws_lots) << text;
+  }
+  for (const char* text : {"SELECT clock_timestamp()", "SELECT random FROM t", "SELECT 'random()'"}) {
+    EXPECT_FALSE(Parsed(text).draws_lots) << text;
+  }
+}
+
 TEST(StatementTest, TellsPlainWritesFromTheRest) {
   for (const char* text :
        {"INSERT INTO t VALUES (1)", "insert into s.t (a, b) values ($1, now())", "INSERT INTO \"T\"(a) SELECT 1",

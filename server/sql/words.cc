@@ -26,6 +26,7 @@ void Words::Add(const Token& token) {
   ++token_count_;
   FollowEscapedName(token);
   FollowCall(token);
+  FollowParenthesis(token);
   const bool is_name = token.kind == TokenKind::kIdentifier || token.kind == TokenKind::kQuotedIdentifier;
   if (is_name) {
     AddHead(token);
@@ -65,25 +66,46 @@ void Words::AddKeyword(const Token& token) {
 
 // name(...), unless it is the column list of a table, an alias or a CTE.
 void Words::FollowCall(const Token& token) {
-  if (Symbol(token) != '(' || IsAlias() || names_target_) return;
-  if (last_.kind == TokenKind::kIdentifier && !name_is_foreign_ && (IsNoCall(name_) || OnlyReads(name_))) return;
-  if (last_.kind == TokenKind::kQuotedIdentifier && !name_is_foreign_ && OnlyReads(name_)) return;
-  if (last_.kind != TokenKind::kIdentifier && last_.kind != TokenKind::kQuotedIdentifier) return;
+  const bool behind_name = last_.kind == TokenKind::kIdentifier || last_.kind == TokenKind::kQuotedIdentifier;
+  if (Symbol(token) != '(' || !behind_name) return;
+  // No alias has such a name, whatever it looks like.
+  const bool escapes = WritesInReadOnly(name_) || RunsSql(name_);
+  if (escapes && !read_only_escape_.has_value()) read_only_escape_ = name_;
+  if (escapes || name_ == "set_config") calls_others_ = true;
+  if (IsAlias() || names_target_) return;
+  draws_lots_ |= DrawsLots(name_);
+  if (!name_is_foreign_ && OnlyReads(name_)) return;
+  const bool is_word = last_.kind == TokenKind::kIdentifier && Symbol(before_last_) != '.';
+  if (is_word && IsNoCall(name_, LowerCase(before_last_))) return;
   calls_others_ = true;
-  if ((WritesInReadOnly(name_) || RunsSql(name_)) && !read_only_escape_.has_value()) read_only_escape_ = name_;
 }
 
-// INTO t, INTO s.t
+// Which of them an alias can stand behind: ... FROM f(x) t(a, b), but SELECT DISTINCT ON (a) f(b) and
+// OPERATOR(pg_catalog.+) f(b).
+void Words::FollowParenthesis(const Token& token) {
+  if (Symbol(token) == '(') {
+    alias_may_follow_.push_back(!Last("operator") && !Last("distinct", "on"));
+  } else if (Symbol(token) == ')' && !alias_may_follow_.empty()) {
+    alias_may_follow_last_ = alias_may_follow_.back();
+    alias_may_follow_.pop_back();
+  }
+}
+
+// INSERT INTO t, MERGE INTO s.t
 void Words::FollowTarget(const Token& token, bool is_name) {
   const bool name_may_follow = Last("into") || Symbol(last_) == '.';
   const bool goes_on = names_target_ && (name_may_follow ? is_name : Symbol(token) == '.');
-  names_target_ = goes_on || IsWord(text_, token, "into");
+  names_target_ = goes_on || (IsWord(text_, token, "into") && (Last("insert") || Last("merge")));
 }
 
 // ... AS t(a, b) and ...) t(a, b); WITH t(a) AS.
 bool Words::IsAlias() const {
-  return IsWord(text_, before_last_, "as") || Symbol(before_last_) == ')' || IsWord(text_, before_last_, "with") ||
-         IsWord(text_, before_last_, "recursive");
+  return IsWord(text_, before_last_, "as") || (Symbol(before_last_) == ')' && alias_may_follow_last_) ||
+         IsWord(text_, before_last_, "with") || IsWord(text_, before_last_, "recursive");
+}
+
+std::string Words::LowerCase(const Token& token) const {
+  return absl::AsciiStrToLower(text_.substr(token.begin, token.end - token.begin));
 }
 
 // U&"set\005fconfig"(...), and the same with another escape character behind UESCAPE.

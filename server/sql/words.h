@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "server/sql/lexer.h"
@@ -52,6 +53,8 @@ class Words {
   bool may_have_effect() const { return may_have_effect_ || calls_others_; }
   // The calls alone.
   bool calls_others() const { return calls_others_; }
+  // Whoever asks for the same twice wants two results: random(), gen_random_uuid().
+  bool draws_lots() const { return draws_lots_; }
   // The first function that changes the session: an advisory lock that outlives the transaction.
   const std::optional<std::string>& session_function() const { return session_function_; }
   // The first function that writes also in READ ONLY transactions, or runs SQL from a text.
@@ -66,8 +69,10 @@ class Words {
   void AddKeyword(const Token& token);
   void FollowEscapedName(const Token& token);
   void FollowCall(const Token& token);
+  void FollowParenthesis(const Token& token);
   void FollowTarget(const Token& token, bool is_name);
   bool IsAlias() const;
+  std::string LowerCase(const Token& token) const;
   char Symbol(const Token& token) const { return token.kind == TokenKind::kSymbol ? text_[token.begin] : '\0'; }
 
   const absl::string_view text_;
@@ -94,6 +99,10 @@ class Words {
   bool has_client_copy_ = false;
   bool may_have_effect_ = false;
   bool calls_others_ = false;
+  bool draws_lots_ = false;
+  // Of the parentheses that are open, and of the one that was closed last.
+  std::vector<bool> alias_may_follow_;
+  bool alias_may_follow_last_ = false;
   // Behind INTO: a table's name, which a list of columns may follow.
   bool names_target_ = false;
   std::optional<std::string> session_function_;

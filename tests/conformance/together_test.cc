@@ -77,6 +77,21 @@ TEST_F(TogetherTest, ThoseThatAskForTheSameAreRunOnce) {
   EXPECT_EQ(consolidated, 9);
 }
 
+// One flight, and yet nobody gets another one's.
+TEST_F(TogetherTest, EachDrawsItsOwnLot) {
+  StartGatewayFor(10);
+  const client::Statement draw("SELECT gen_random_uuid()::text");
+  Introduce(draw);
+  std::set<std::string> drawn;
+  for (const Answer& answer : WhileBusy(std::vector<client::Statement>(10, draw))) {
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    drawn.insert(*answer->Scalar<std::string>());
+    EXPECT_EQ(answer->info().flight_statements(), 10);
+    EXPECT_EQ(answer->info().source(), v1::CallInfo::DATABASE);
+  }
+  EXPECT_EQ(drawn.size(), 10u);
+}
+
 TEST_F(TogetherTest, AnErrorIsOnlyTheCallsThatMadeIt) {
   StartGatewayFor(10);
   Introduce(client::Statement("SELECT 100 / $1", 1));
