@@ -18,6 +18,7 @@
 #include "google/rpc/status.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "server/base/error.h"
+#include "server/base/local_address.h"
 #include "sluice/v1/database.grpc.pb.h"
 
 namespace sluice::client {
@@ -79,17 +80,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text.str();
 }
 
-bool IsOnThisMachine(const std::string& target) {
-  if (absl::StartsWith(target, "unix:")) return true;
-  const std::string host = target.substr(0, target.rfind(':'));
-  // 127.example.com is somewhere else.
-  const bool is_number = host.find_first_not_of("0123456789.") == std::string::npos;
-  return host == "localhost" || host == "[::1]" || (is_number && absl::StartsWith(host, "127."));
-}
-
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Database::Options& options) {
   if (!options.tls && options.ca_file.empty() && options.cert_file.empty() && options.key_file.empty()) {
-    if (!options.token.empty() && !IsOnThisMachine(options.target)) {
+    if (!options.token.empty() && !IsLocalAddress(options.target)) {
       return absl::InvalidArgumentError("a token would travel in the clear: set tls or ca_file");
     }
     return grpc::InsecureChannelCredentials();

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "server/base/local_address.h"
 
 namespace sluice::config {
 namespace {
@@ -103,17 +104,6 @@ void CheckWhoGetsIn(Checker* check, const Config& config) {
 }
 
 }  // namespace
-
-// 127.x.y.z, and no name that begins like it.
-static bool IsLoopbackV4(absl::string_view host) {
-  return absl::StartsWith(host, "127.") && host.find_first_not_of("0123456789.") == absl::string_view::npos;
-}
-
-bool IsLocalAddress(absl::string_view listen) {
-  if (absl::StartsWith(listen, "unix:")) return true;
-  const absl::string_view host = listen.substr(0, listen.rfind(':'));
-  return host == "localhost" || IsLoopbackV4(host) || host == "[::1]" || host == "::1";
-}
 
 std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string>* problems) {
   constexpr absl::Duration kDay = absl::Hours(24);

@@ -50,9 +50,6 @@ struct Config {
 // where it came from, and what would be right. Nullopt if there is any.
 std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string>* problems);
 
-// Whether others than this machine's own users can reach an address.
-bool IsLocalAddress(absl::string_view listen);
-
 }  // namespace sluice::config
 
 #endif  // SLUICE_SERVER_CONFIG_CONFIG_H_

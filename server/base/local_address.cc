@@ -1,0 +1,21 @@
+#include "server/base/local_address.h"
+
+#include "absl/strings/match.h"
+
+namespace sluice {
+namespace {
+
+// 127.x.y.z, and no name that begins like it.
+bool IsLoopbackV4(absl::string_view host) {
+  return absl::StartsWith(host, "127.") && host.find_first_not_of("0123456789.") == absl::string_view::npos;
+}
+
+}  // namespace
+
+bool IsLocalAddress(absl::string_view address) {
+  if (absl::StartsWith(address, "unix:")) return true;
+  const absl::string_view host = address.substr(0, address.rfind(':'));
+  return host == "localhost" || IsLoopbackV4(host) || host == "[::1]" || host == "::1";
+}
+
+}  // namespace sluice
