@@ -75,6 +75,17 @@ TEST_F(ConfigTest, ADotEnvMayHaveCommentsBehindValuesAndAMarkOfUtf8) {
   EXPECT_EQ(config->call_timeout, absl::Seconds(5));
 }
 
+TEST_F(ConfigTest, AUrlWhereANameShouldBeIsNotEchoed) {
+  const std::string url = "postgresql://u:pa55word@h/db?sslmode=require";
+  for (const std::string& line : {url, "database_url: " + url}) {
+    EXPECT_FALSE(Make({"--config_file=" + FileWith("mistaken", line + "\n")}).has_value());
+    EXPECT_TRUE(absl::StrContains(Problems(), "no setting is called")) << Problems();
+    EXPECT_FALSE(absl::StrContains(Problems(), "pa55word")) << Problems();
+  }
+  EXPECT_FALSE(Make({"--database-url" + url}).has_value());
+  EXPECT_FALSE(absl::StrContains(Problems(), "pa55word")) << Problems();
+}
+
 TEST_F(ConfigTest, AFlagThatIsGivenTwiceIsAProblem) {
   EXPECT_FALSE(Make({"--pool_size=1", "--pool-size=2"}).has_value());
   EXPECT_TRUE(absl::StrContains(Problems(), "given twice")) << Problems();

@@ -40,6 +40,13 @@ absl::string_view Unquoted(absl::string_view value) {
   return absl::StripTrailingAsciiWhitespace(value.substr(0, value.find(" #")));
 }
 
+// A name that is none, for people. What can be no name may be a database URL, whose password nobody
+// is to see.
+std::string Shown(absl::string_view name) {
+  const auto may_be = [](unsigned char c) { return absl::ascii_isalnum(c) || c == '_' || c == '-'; };
+  return std::all_of(name.begin(), name.end(), may_be) ? std::string(name) : "(not shown)";
+}
+
 // KEY = value lines, # comments. `strict`: a key that is no setting is a problem (our own
 // file; a .env belongs to others as well).
 void ReadFile(const std::string& path, bool strict, RawSettings* raw) {
@@ -67,7 +74,7 @@ void ReadFile(const std::string& path, bool strict, RawSettings* raw) {
     if (setting != nullptr) {
       Offer(*setting, Unquoted(absl::StripAsciiWhitespace(line.substr(equals + 1))), source, raw);
     } else if (strict) {
-      raw->problems.push_back(absl::StrCat(source, ": no setting is called ", key));
+      raw->problems.push_back(absl::StrCat(source, ": no setting is called ", Shown(key)));
     }
   }
 }
@@ -95,7 +102,7 @@ void ReadArguments(const std::vector<std::string>& arguments, RawSettings* raw) 
     std::replace(name.begin(), name.end(), '-', '_');
     const Setting* setting = FindByName(name);
     if (setting == nullptr) {
-      raw->problems.push_back(absl::StrCat("--", name, ": no such flag; see --help"));
+      raw->problems.push_back(absl::StrCat("--", Shown(name), ": no such flag; see --help"));
       const bool has_value = i + 1 < arguments.size() && !absl::StartsWith(arguments[i + 1], "-");
       if (equals == absl::string_view::npos && has_value) ++i;
       continue;
