@@ -35,13 +35,14 @@ void StatementCost::Record(absl::Duration took) {
 }
 
 absl::StatusOr<std::shared_ptr<KnownStatement>> StatementBook::Read(absl::string_view text, bool has_parameters) {
-  {
+  const bool is_kept = text.size() <= kTextBytesMax;
+  if (is_kept) {
     MutexLock lock(&mu_);
     if (std::shared_ptr<KnownStatement> known = Find({text, has_parameters})) return known;
   }
   ASSIGN_OR_RETURN(Statement facts, ParseStatement(text, has_parameters));
   std::shared_ptr<KnownStatement> read(new KnownStatement{std::string(text), std::move(facts), {}});
-  if (text.size() > kTextBytesMax) return read;
+  if (!is_kept) return read;
   MutexLock lock(&mu_);
   // Another call may have read it meanwhile, and knows its cost.
   if (std::shared_ptr<KnownStatement> known = Find({text, has_parameters})) return known;
