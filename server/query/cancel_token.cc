@@ -7,6 +7,13 @@ void CancelToken::End(bool draining) {
   if (!cancelled_) draining_ = draining;
   cancelled_ = true;
   if (flying_on_ != nullptr) flying_on_->Interrupt();
+  if (draining && flight_ != nullptr) flight_->Drain();
+}
+
+void CancelToken::TakePart(CancelToken* flight) {
+  MutexLock lock(&mu_);
+  flight_ = flight;
+  if (draining_ && flight != nullptr) flight->Drain();
 }
 
 bool CancelToken::draining() const {

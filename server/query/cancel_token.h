@@ -24,6 +24,10 @@ class CancelToken {
   // After it.
   void Leave();
 
+  // The call's statement is part of a flight that others share, which has `flight` as its own token,
+  // until it is null: a drain of any of them ends it, and a cancel of one does not.
+  void TakePart(CancelToken* flight);
+
  private:
   void End(bool draining);
 
@@ -31,6 +35,7 @@ class CancelToken {
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   bool draining_ ABSL_GUARDED_BY(mu_) = false;
   postgres::Connection* flying_on_ ABSL_GUARDED_BY(mu_) = nullptr;
+  CancelToken* flight_ ABSL_GUARDED_BY(mu_) = nullptr;
 };
 
 }  // namespace sluice::query

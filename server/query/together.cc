@@ -157,6 +157,16 @@ TimeBudget TimeFor(const std::vector<Companion>& companions) {
   return time;
 }
 
+// Each statement's part of what a flight took, by what they usually take: equal parts would make
+// one that is slow look quick among others.
+void RecordCosts(const std::vector<Seat>& seats, absl::Duration took) {
+  const auto cost = [](const Seat& seat) -> sql::StatementCost& { return seat.plan().statements[0].bound.known->cost; };
+  const auto usual = [&cost](const Seat& seat) { return std::max(cost(seat).typical(), absl::Microseconds(1)); };
+  absl::Duration sum;
+  for (const Seat& seat : seats) sum += usual(seat);
+  for (const Seat& seat : seats) cost(seat).Record(took * absl::FDivDuration(usual(seat), sum));
+}
+
 void Charge(const CallCost& flight, Companion* companion) {
   CallCost& cost = *companion->cost;
   ++cost.attempts;
@@ -173,22 +183,21 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   const bool writes = seats[0].plan().sharing == Sharing::kWrites;
   if (writes) SortByText(&seats);
 
-  // The flight is nobody's in particular, so nobody's cancel ends it.
+  // The flight is nobody's in particular, so nobody's cancel ends it; but a drain does.
   CallCost flight_cost;
   flight_cost.arrived_at = absl::Now();
   CancelToken nobody;
   Turn turn(connection, &nobody, TimeFor(*companions), &flight_cost);
+  for (const Companion& companion : *companions) companion.token->TakePart(&nobody);
   const FlightReport report = turn.Fly(FlightFor(seats, writes));
+  for (const Companion& companion : *companions) companion.token->TakePart(nullptr);
+  if (!report.failure.has_value()) RecordCosts(seats, turn.server_time());
   for (Companion& companion : *companions) Charge(flight_cost, &companion);
 
   // Of writes none is answered before the commit.
   const size_t answered = writes && report.failure.has_value() ? 0 : std::min(report.results.size(), seats.size());
   for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], report.results[i], types, &turn);
-  if (!report.failure.has_value()) {
-    const absl::Duration each = turn.server_time() / static_cast<int64_t>(seats.size());
-    for (const Seat& seat : seats) seat.plan().statements[0].bound.known->cost.Record(each);
-    return;
-  }
+  if (!report.failure.has_value()) return;
   const FlightFailure& failure = *report.failure;
   if (failure.in_prelude && failure.is_verdict) {
     // The identity that all of them have is refused.

@@ -5,6 +5,7 @@
 
 #include "absl/time/time.h"
 #include "server/postgres/connection.h"
+#include "server/query/cancel_token.h"
 #include "server/query/plan.h"
 #include "server/query/turn.h"
 #include "server/query/type_catalog.h"
@@ -17,6 +18,7 @@ struct Companion {
   const Plan* plan = nullptr;
   v1::ExecuteResponse* response = nullptr;
   CallCost* cost = nullptr;
+  CancelToken* token = nullptr;
   TimeBudget time;
   // How its turn ended, after FlyTogether.
   TurnEnd end;
@@ -32,7 +34,7 @@ struct Companion {
 // Writes: committed as one, and answered then. When one fails, nothing is done yet, and each wants
 // a turn of its own. When the connection breaks, the outcome of all is unknown.
 //
-// The caller's cancel does not reach a flight that others share; it is short.
+// A caller's cancel does not reach a flight that others share, which is short; a drain does.
 void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection);
 
 }  // namespace sluice::query

@@ -64,6 +64,7 @@ std::vector<admission::WaiterPtr> Call::ServeTogether(std::vector<admission::Wai
     call.BeginTurn();
     query::Companion companion = call.work_->AsCompanion();
     companion.cost = &call.cost_;
+    companion.token = &call.token_;
     companion.time = call.facts_.time;
     companions.push_back(std::move(companion));
   }

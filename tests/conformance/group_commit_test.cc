@@ -1,6 +1,8 @@
 // Writes of a caller that may do so and that wait for a connection are committed as one: each with
 // its own result or its own error, and each done once or not at all.
 
+#include <signal.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -23,12 +25,14 @@ class GroupCommitTest : public CompanyTest {
   // printf %s token | sha256sum
   static constexpr char kHashOfToken[] = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
 
-  void StartWith(const std::string& permissions, size_t calls, const std::string& url = "") {
+  void StartWith(const std::string& permissions, size_t calls, const std::string& url = "",
+                 std::vector<std::string> flags = {}) {
     token_ = "token";
     const std::string callers =
         directory_.Write("callers.json", absl::StrCat(R"({"callers": [{"name": "shop", "token_sha256": ")",
                                                       kHashOfToken, R"(", "permissions": [)", permissions, "]}]}"));
-    StartGatewayFor(calls, {"--callers_file=" + callers}, url);
+    flags.push_back("--callers_file=" + callers);
+    StartGatewayFor(calls, flags, url);
   }
 
   // Known to be quick, by values that no test uses.
@@ -167,6 +171,33 @@ TEST_F(GroupCommitTest, WhenTheWayBackBreaksNobodyIsToldThatItWasDone) {
   }
   const std::string done = Sales("count(*)");
   EXPECT_TRUE(done == "0" || done == "5") << done;
+}
+
+// A row that somebody else has locked does not keep a gateway from ending, nor from saying what
+// became of those that waited for it.
+TEST_F(GroupCommitTest, ADrainEndsAGroupAndEachHearsOfIt) {
+  Direct().Run("INSERT INTO sales (n) VALUES (1)");
+  StartWith(R"("sql", "group_commit")", 4, "", {"--drain_delay=0s", "--drain_grace=0s"});
+  const client::Statement sell("UPDATE sales SET id = id + 1 WHERE n = $1", 1);
+  Introduce(sell);
+  Direct().Run("UPDATE sales SET id = 0");
+  testing_support::Direct gate(postgres_->ConnectionString()), row(postgres_->ConnectionString());
+  row.Run("BEGIN; SELECT FROM sales FOR UPDATE");
+  auto busy = Occupy(&gate);
+  const auto end_while_they_wait = [&] {
+    gate.Run("COMMIT");
+    EXPECT_TRUE(testing_support::Eventually([this] {
+      return Direct().Value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "1";
+    }));
+    narrow_->process().Signal(SIGTERM);
+  };
+  for (const Answer& answer : WaitingUntil(end_while_they_wait, std::vector<client::Statement>(4, sell))) {
+    EXPECT_EQ(Reason(answer), "DRAINING");
+  }
+  EXPECT_TRUE(busy.get().ok());
+  row.Run("COMMIT");
+  EXPECT_EQ(narrow_->process().Wait(), 0);
+  EXPECT_EQ(Sales("id"), "0");
 }
 
 }  // namespace
