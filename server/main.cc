@@ -7,13 +7,13 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "server/base/arguments.h"
 #include "server/config/config.h"
 #include "server/gateway.h"
 #include "server/observe/log.h"
@@ -26,13 +26,6 @@ namespace {
 // Exit codes of sysexits.h, for scripts and supervisors.
 constexpr int kExitConfig = 78;
 constexpr int kExitUnavailable = 69;
-
-// A password on the command line is seen by everybody who runs ps.
-void HideArguments(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    if (std::strstr(argv[i], "://") != nullptr) std::memset(argv[i], '*', std::strlen(argv[i]));
-  }
-}
 
 observe::LogFormat LogFormatOf(config::LogFormat format) {
   switch (format) {
@@ -65,7 +58,7 @@ void TakeEchoes(const sigset_t& signals) {
 
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  HideArguments(argc, argv);
+  HideUrls(argc, argv);
   postgres::ForgetLibpqVariables();
 
   const config::RawSettings raw = config::GatherSettings(
@@ -102,7 +95,7 @@ int Main(int argc, char** argv) {
   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(*config, &log);
   if (!gateway.ok()) {
     std::fprintf(stderr, "sluiced: %s\n", std::string(gateway.status().message()).c_str());
-    return kExitUnavailable;
+    return absl::IsUnavailable(gateway.status()) ? kExitUnavailable : kExitConfig;
   }
   const std::string why = AwaitEnd(signals, gateway->get());
   TakeEchoes(signals);

@@ -1,10 +1,7 @@
 #include "server/auth/callers.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -15,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/base/file.h"
 #include "server/base/status_macros.h"
 
 namespace sluice::auth {
@@ -69,6 +67,17 @@ std::optional<std::string> DoubledKey(absl::string_view text) {
   return json.is_discarded() ? std::nullopt : doubled;
 }
 
+constexpr char kForm[] = "must be JSON of the form {\"callers\": [...]}";
+
+absl::StatusOr<Json> ParseJson(absl::string_view text) {
+  std::istringstream stream{std::string(text)};
+  Json json = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_discarded()) return json;
+  const auto read = std::max<std::streamoff>(stream.rdbuf()->pubseekoff(0, std::ios::cur, std::ios::in), 0);
+  const auto line = 1 + std::count(text.begin(), text.begin() + read, '\n');
+  return absl::InvalidArgumentError(absl::StrCat(kForm, ", and is none from line ", line, " on"));
+}
+
 absl::StatusOr<KnownCaller> ParseCaller(const Json& json, size_t index) {
   std::string where = absl::StrCat("callers[", index, "]");
   if (!json.is_object()) return Problem(where, "must be an object");
@@ -111,9 +120,9 @@ absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view text) {
   if (std::optional<std::string> key = DoubledKey(text)) {
     return Problem("the file", absl::StrCat(*key, " is there twice in one object"));
   }
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  ASSIGN_OR_RETURN(const Json json, ParseJson(text));
   if (!json.is_object() || json.size() != 1 || json.find("callers") == json.end() || !json["callers"].is_array()) {
-    return absl::InvalidArgumentError("must be JSON of the form {\"callers\": [...]}");
+    return absl::InvalidArgumentError(kForm);
   }
   std::vector<KnownCaller> callers;
   std::set<std::string> names;
@@ -141,16 +150,8 @@ absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view text) {
 }
 
 absl::StatusOr<std::vector<KnownCaller>> LoadCallers(const std::string& path) {
-  // A pipe would be waited for, by the thread that waits for signals.
-  struct stat facts = {};
-  if (stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is no regular file"));
-  }
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat("can not read ", path));
-  std::ostringstream text;
-  text << file.rdbuf();
-  absl::StatusOr<std::vector<KnownCaller>> callers = ParseCallers(text.str());
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  absl::StatusOr<std::vector<KnownCaller>> callers = ParseCallers(text);
   if (!callers.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", callers.status().message()));
   return callers;
 }

@@ -46,7 +46,7 @@ TEST_F(ConfigTest, ADatabaseUrlIsEnough) {
   ASSERT_TRUE(config.has_value()) << Problems();
   EXPECT_EQ(config->listen, "127.0.0.1:7432");
   EXPECT_EQ(config->pool_size, 15);
-  EXPECT_EQ(config->database.Display(), "postgresql://app@db:5432/shop");
+  EXPECT_EQ(config->database.Display(), "postgresql://app@db/shop");
 }
 
 TEST_F(ConfigTest, FlagsWinOverEnvironmentOverDotEnvOverFile) {
@@ -84,6 +84,34 @@ TEST_F(ConfigTest, AUrlWhereANameShouldBeIsNotEchoed) {
   }
   EXPECT_FALSE(Make({"--database-url" + url}).has_value());
   EXPECT_FALSE(absl::StrContains(Problems(), "pa55word")) << Problems();
+}
+
+TEST_F(ConfigTest, AUrlIsShownWithEachHostsPortAndWithoutItsPassword) {
+  const auto shown = [](const char* url) { return ParseDatabaseUrl(url)->Display(); };
+  EXPECT_EQ(shown("postgresql://u:p@a:1,[::1]:2/d?sslmode=require"), "postgresql://u@a:1,[::1]:2/d");
+  EXPECT_EQ(shown("postgresql://u:p@a,b:6432/d?port=6432"), "postgresql://u@a:6432,b:6432/d");
+  EXPECT_EQ(shown("postgresql://u:p@/d?host=/tmp/x&port=6432"), "postgresql://u@/tmp/x:6432/d");
+  EXPECT_EQ(shown("postgres://u:p@/"), "postgresql://u@/u");
+}
+
+TEST_F(ConfigTest, AFileThatCanNotBeReadIsAProblem) {
+  EXPECT_FALSE(Make({"--config_file=" + testing::TempDir()}).has_value());
+  EXPECT_TRUE(absl::StrContains(Problems(), "is no regular file")) << Problems();
+  problems_.clear();
+  EXPECT_FALSE(Make({"--config_file=/nonexistent"}).has_value());
+  EXPECT_TRUE(absl::StrContains(Problems(), "No such file")) << Problems();
+  problems_.clear();
+  EXPECT_FALSE(Make({}, /*dot_env=*/testing::TempDir()).has_value());
+  EXPECT_TRUE(absl::StrContains(Problems(), "is no regular file")) << Problems();
+  problems_.clear();
+  EXPECT_TRUE(Make({}, /*dot_env=*/"/nonexistent").has_value()) << Problems();
+}
+
+TEST_F(ConfigTest, HelpNamesEverySettingWithItsVariable) {
+  const std::string help = HelpText();
+  for (const Setting& setting : Settings()) {
+    EXPECT_TRUE(absl::StrContains(help, absl::StrCat("--", setting.name, "  (", setting.environment))) << setting.name;
+  }
 }
 
 TEST_F(ConfigTest, AFlagThatIsGivenTwiceIsAProblem) {

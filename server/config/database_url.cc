@@ -1,5 +1,6 @@
 #include "server/config/database_url.h"
 
+#include <algorithm>
 #include <set>
 
 #include "absl/container/flat_hash_map.h"
@@ -185,12 +186,20 @@ absl::StatusOr<DatabaseUrl> ParseDatabaseUrl(absl::string_view text) {
 }
 
 std::string DatabaseUrl::Display() const {
-  const auto value = [this](const char* name, absl::string_view fallback) -> std::string {
-    auto found = parameters.find(name);
-    return found == parameters.end() ? std::string(fallback) : found->second;
+  const auto value = [this](const char* name) {
+    const auto found = parameters.find(name);
+    return found == parameters.end() ? std::string() : found->second;
   };
-  return absl::StrCat("postgresql://", value("user", ""), "@", value("host", "localhost"), ":", value("port", "5432"),
-                      "/", value("dbname", value("user", "")));
+  const std::vector<std::string> hosts = absl::StrSplit(value("host").empty() ? value("hostaddr") : value("host"), ',');
+  const std::vector<std::string> ports = absl::StrSplit(value("port"), ',');
+  std::vector<std::string> places;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const std::string& port = ports[std::min(i, ports.size() - 1)];
+    const bool is_v6 = absl::StrContains(hosts[i], ':');
+    places.push_back(absl::StrCat(is_v6 ? "[" : "", hosts[i], is_v6 ? "]" : "", port.empty() ? "" : ":", port));
+  }
+  const std::string user = value("user"), name = value("dbname").empty() ? user : value("dbname");
+  return absl::StrCat("postgresql://", user, user.empty() ? "" : "@", absl::StrJoin(places, ","), "/", name);
 }
 
 }  // namespace sluice::config

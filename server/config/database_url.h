@@ -20,7 +20,7 @@ struct DatabaseUrl {
   };
   std::vector<Ignored> ignored;
 
-  // For people: without the password.
+  // For people: without the password and the options, each host with its port.
   std::string Display() const;
 };
 

@@ -1,13 +1,14 @@
 #include "server/config/settings.h"
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "server/base/file.h"
 
 namespace sluice::config {
 namespace {
@@ -49,15 +50,17 @@ std::string Shown(absl::string_view name) {
 
 // KEY = value lines, # comments. `strict`: a key that is no setting is a problem (our own
 // file; a .env belongs to others as well).
-void ReadFile(const std::string& path, bool strict, RawSettings* raw) {
-  std::ifstream file(path);
-  if (!file) {
-    if (strict) raw->problems.push_back(absl::StrCat("config_file: can not read ", path));
+void ReadSettings(const std::string& path, bool strict, RawSettings* raw) {
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) {
+    // There need not be a .env.
+    const bool may_be = !strict && absl::IsNotFound(text.status());
+    if (!may_be) raw->problems.push_back(absl::StrCat(strict ? "config_file: " : "", text.status().message()));
     return;
   }
-  std::string text;
-  for (int number = 1; std::getline(file, text); ++number) {
-    absl::string_view line = text;
+  int number = 0;
+  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
+    ++number;
     if (number == 1) absl::ConsumePrefix(&line, "\xef\xbb\xbf");  // some editors' mark of UTF-8
     line = absl::StripAsciiWhitespace(line);
     if (line.empty() || line.front() == '#') continue;
@@ -170,11 +173,11 @@ RawSettings GatherSettings(const std::vector<std::string>& arguments, Environmen
     const char* value = environment(setting.environment);
     if (value != nullptr && *value != '\0') Offer(setting, value, setting.environment, &raw);
   }
-  ReadFile(dot_env_path, /*strict=*/false, &raw);
+  ReadSettings(dot_env_path, /*strict=*/false, &raw);
   auto file = raw.values.find("config_file");
   if (file != raw.values.end() && !file->second.text.empty()) {
     const std::string path = file->second.text;
-    ReadFile(path, /*strict=*/true, &raw);
+    ReadSettings(path, /*strict=*/true, &raw);
   }
   for (const Setting& setting : Settings()) Offer(setting, setting.fallback, "default", &raw);
   return raw;

@@ -5,55 +5,52 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "grpc/health/v1/health.pb.h"
+#include "server/base/file.h"
+#include "server/base/pem.h"
 #include "server/base/status_macros.h"
+#include "server/rpc/listening.h"
 
 namespace sluice::rpc {
 namespace {
 
-absl::StatusOr<std::string> ReadFile(const std::string& path, absl::string_view setting) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || text.str().empty()) return absl::NotFoundError(absl::StrCat(setting, ": can not read ", path));
-  return text.str();
+absl::Status Wrong(absl::string_view setting, const std::string& path, const absl::Status& why) {
+  return absl::InvalidArgumentError(absl::StrCat(setting, ": ", path, " ", why.message()));
+}
+
+absl::StatusOr<std::string> ReadCertificates(const std::string& path, absl::string_view setting) {
+  absl::StatusOr<std::string> pem = ReadFile(path);
+  if (!pem.ok()) return absl::InvalidArgumentError(absl::StrCat(setting, ": ", pem.status().message()));
+  if (absl::Status good = CheckCertificates(*pem); !good.ok()) return Wrong(setting, path, good);
+  return pem;
+}
+
+absl::StatusOr<std::string> ReadKey(const std::string& path, const std::string& chain) {
+  absl::StatusOr<std::string> pem = ReadFile(path);
+  if (!pem.ok()) return absl::InvalidArgumentError(absl::StrCat("tls_key: ", pem.status().message()));
+  if (absl::Status good = CheckKey(*pem, chain); !good.ok()) return Wrong("tls_key", path, good);
+  return pem;
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const Server::Options& options) {
   if (options.tls_cert.empty()) return grpc::InsecureServerCredentials();
   grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
-  ASSIGN_OR_RETURN(pair.cert_chain, ReadFile(options.tls_cert, "tls_cert"));
-  ASSIGN_OR_RETURN(pair.private_key, ReadFile(options.tls_key, "tls_key"));
+  ASSIGN_OR_RETURN(pair.cert_chain, ReadCertificates(options.tls_cert, "tls_cert"));
+  ASSIGN_OR_RETURN(pair.private_key, ReadKey(options.tls_key, pair.cert_chain));
   // Without a client CA no certificate is asked for; with one it may be given, and is
   // verified then: callers prove themselves by it or by a token.
   grpc::SslServerCredentialsOptions ssl(options.tls_client_ca.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
                                                                       : GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
   ssl.pem_key_cert_pairs.push_back(std::move(pair));
   if (!options.tls_client_ca.empty()) {
-    ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadFile(options.tls_client_ca, "tls_client_ca"));
+    ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadCertificates(options.tls_client_ca, "tls_client_ca"));
   }
   return grpc::SslServerCredentials(ssl);
-}
-
-bool IsServed(const std::string& path) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return false;
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool served = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
-  close(fd);
-  return served;
 }
 
 }  // namespace
@@ -66,8 +63,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, gr
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials, Credentials(options));
-  // gRPC takes a socket's path from whoever listens there, without a word to either.
-  if (absl::StartsWith(options.listen, "unix:") && IsServed(options.listen.substr(5))) {
+  if (IsServedSocket(options.listen)) {
     return absl::UnavailableError(absl::StrCat("listen: another process serves ", options.listen));
   }
   grpc::ServerBuilder builder;
@@ -97,7 +93,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, gr
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   const bool unix_socket = absl::StartsWith(options.listen, "unix:");
   if (server == nullptr || (port <= 0 && !unix_socket)) {
-    return absl::UnavailableError(absl::StrCat("listen: can not listen on ", options.listen));
+    return absl::UnavailableError(
+        absl::StrCat("listen: can not listen on ", options.listen, ": ", WhyNotListen(options.listen)));
   }
   grpc::HealthCheckServiceInterface* health = server->GetHealthCheckService();
   health->SetServingStatus("liveness", true);

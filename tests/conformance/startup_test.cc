@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "tests/support/certificates.h"
 #include "tests/support/gateway.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
@@ -34,10 +35,10 @@ Ended RunSluiced(const std::vector<std::string>& flags, const std::string& datab
   return {exit_code, testing_support::ReadFile(options.output_path)};
 }
 
-TEST(StartupTest, HelpNamesEverySetting) {
+TEST(StartupTest, HelpTellsOfSettingsAndSignals) {
   const Ended ended = RunSluiced({"--help"});
   EXPECT_EQ(ended.exit_code, 0);
-  for (const char* part : {"--database_url", "DATABASE_URL", "--insecure", "--callers_file", "SIGHUP"}) {
+  for (const char* part : {"--database_url", "DATABASE_URL", "SIGHUP"}) {
     EXPECT_TRUE(absl::StrContains(ended.output, part)) << part;
   }
 }
@@ -63,7 +64,36 @@ TEST(StartupTest, AnAddressThatIsTakenSaysSo) {
   const testing_support::Gateway first("postgresql://u@/d?host=/nonexistent", {"--listen=127.0.0.1:0"});
   const Ended second = RunSluiced({"--listen=" + first.address()}, "postgresql://u@/d?host=/nonexistent");
   EXPECT_EQ(second.exit_code, 69) << second.output;
-  EXPECT_TRUE(absl::StrContains(second.output, "can not listen on " + first.address())) << second.output;
+  EXPECT_TRUE(absl::StrContains(second.output, "can not listen on " + first.address() + ": Address already in use"))
+      << second.output;
+  EXPECT_TRUE(absl::StrContains(RunSluiced({"--listen=unix:/nonexistent/s"}, "postgresql://u@/d").output,
+                                "can not listen on unix:/nonexistent/s: No such file or directory"));
+}
+
+TEST(StartupTest, ACertificateOrCallersFileThatIsBrokenIsNamed) {
+  const testing_support::Certificates certificates;
+  const auto server = certificates.Issue("server", "DNS:localhost"), other = certificates.Issue("other", "DNS:other");
+  const TempDir directory;
+  const std::string broken = directory.Write("broken", "-----BEGIN CERTIFICATE-----\nnonsense\n");
+  const struct {
+    std::vector<std::string> flags;
+    std::string said;
+  } cases[] = {
+      {{"--tls_cert=" + broken, "--tls_key=" + server.key}, "tls_cert: " + broken + " holds a certificate that"},
+      {{"--tls_cert=" + server.key, "--tls_key=" + server.key}, "tls_cert: " + server.key + " holds no certificate"},
+      {{"--tls_cert=" + server.cert, "--tls_key=" + server.cert}, "tls_key: " + server.cert + " holds no private key"},
+      {{"--tls_cert=" + server.cert, "--tls_key=" + other.key}, "is not the key of the certificate"},
+      {{"--tls_cert=/nonexistent", "--tls_key=" + server.key}, "tls_cert: can not read /nonexistent: No such file"},
+      {{"--callers_file=" + directory.Write("callers", "{\"callers\":\n[,]}")}, "and is none from line 2 on"},
+      {{"--callers_file=/nonexistent"}, "can not read /nonexistent: No such file"},
+  };
+  for (const auto& wrong : cases) {
+    std::vector<std::string> flags = wrong.flags;
+    flags.emplace_back("--listen=127.0.0.1:0");
+    const Ended ended = RunSluiced(flags, "postgresql://u@/d?host=/nonexistent");
+    EXPECT_EQ(ended.exit_code, 78) << wrong.said;
+    EXPECT_TRUE(absl::StrContains(ended.output, wrong.said)) << ended.output;
+  }
 }
 
 // gRPC would take the path away from the first, whose callers then reach nobody.

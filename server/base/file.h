@@ -1,0 +1,16 @@
+#ifndef SLUICE_SERVER_BASE_FILE_H_
+#define SLUICE_SERVER_BASE_FILE_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace sluice {
+
+// All of a regular file. NOT_FOUND if there is none of this name; else INVALID_ARGUMENT, with the
+// system's reason. (A directory has no text, and a pipe would be waited for.)
+absl::StatusOr<std::string> ReadFile(const std::string& path);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_BASE_FILE_H_

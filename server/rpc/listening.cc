@@ -1,0 +1,85 @@
+#include "server/rpc/listening.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/strip.h"
+
+namespace sluice::rpc {
+namespace {
+
+std::string SystemText(int error) { return std::generic_category().message(error); }
+
+class Socket {
+ public:
+  explicit Socket(int family) : descriptor_(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+  ~Socket() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  int descriptor() const { return descriptor_; }
+
+ private:
+  const int descriptor_;
+};
+
+// Nullopt if the path does not fit.
+std::optional<sockaddr_un> UnixAddress(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return std::nullopt;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  return address;
+}
+
+std::string WhyNotBind(int family, const sockaddr* address, socklen_t size) {
+  const Socket socket(family);
+  if (socket.descriptor() < 0) return SystemText(errno);
+  // As gRPC does: what is left of earlier connections is no hindrance.
+  const int yes = 1;
+  setsockopt(socket.descriptor(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  const bool listens = bind(socket.descriptor(), address, size) == 0 && listen(socket.descriptor(), 1) == 0;
+  return listens ? "it was taken a moment ago, and is free now" : SystemText(errno);
+}
+
+std::string WhyNotListenOnSocket(const std::string& path) {
+  const std::optional<sockaddr_un> address = UnixAddress(path);
+  if (!address.has_value()) return "the path is too long for a socket";
+  return WhyNotBind(AF_UNIX, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address));
+}
+
+}  // namespace
+
+bool IsServedSocket(const std::string& address) {
+  if (!absl::StartsWith(address, "unix:")) return false;
+  const std::optional<sockaddr_un> where = UnixAddress(address.substr(5));
+  if (!where.has_value()) return false;
+  const Socket socket(AF_UNIX);
+  return connect(socket.descriptor(), reinterpret_cast<const sockaddr*>(&*where), sizeof(*where)) == 0;
+}
+
+std::string WhyNotListen(const std::string& address) {
+  if (absl::StartsWith(address, "unix:")) return WhyNotListenOnSocket(address.substr(5));
+  const size_t colon = address.rfind(':');
+  absl::string_view host = absl::string_view(address).substr(0, colon);
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(std::string(host).c_str(), address.substr(colon + 1).c_str(), &hints, &found);
+  if (error != 0) return gai_strerror(error);
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> first(found, &freeaddrinfo);
+  return WhyNotBind(first->ai_family, first->ai_addr, first->ai_addrlen);
+}
+
+}  // namespace sluice::rpc
