@@ -20,6 +20,7 @@
 #include "server/base/error.h"
 #include "server/postgres/address.h"
 #include "server/postgres/connection.h"
+#include "server/postgres/endpoints.h"
 #include "server/postgres/statement_probe.h"
 
 namespace sluice::admin {
@@ -27,9 +28,11 @@ namespace {
 
 using postgres::Address;
 using postgres::Connection;
+using postgres::Endpoint;
 
 std::string InMilliseconds(absl::Duration duration) {
-  return absl::StrFormat("%.1f ms", absl::ToDoubleMilliseconds(duration));
+  const double milliseconds = absl::ToDoubleMilliseconds(duration);
+  return milliseconds < 10 ? absl::StrFormat("%.2f ms", milliseconds) : absl::StrFormat("%.1f ms", milliseconds);
 }
 
 // One examination: a list of questions, each of which may end it.
@@ -78,34 +81,39 @@ class Examination {
 
   // libpq tries the hosts of a list one after the other: one that answers is enough.
   bool ReachSomeHost() {
-    const std::vector<std::string> hosts = absl::StrSplit(Parameter("host", "localhost"), ',');
-    const std::vector<std::string> ports = absl::StrSplit(Parameter("port", "5432"), ',');
+    absl::StatusOr<std::vector<Endpoint>> endpoints = postgres::Endpoints(url_.parameters);
+    if (!endpoints.ok()) {
+      return Bad("read the hosts", std::string(endpoints.status().message()),
+                 "give as many of each, or one port for all of them");
+    }
+    endpoints_ = *std::move(endpoints);
     bool reached = false;
-    for (size_t i = 0; i < hosts.size(); ++i) reached |= Reach(hosts[i], ports[std::min(i, ports.size() - 1)]);
+    for (const Endpoint& endpoint : endpoints_) reached |= Reach(endpoint);
     return reached || Bad("reach the database", "nobody answers", "see the notes above");
   }
 
-  bool Reach(const std::string& host, const std::string& port) {
+  bool Reach(const Endpoint& endpoint) {
+    const std::string& where = endpoint.hostaddr.empty() ? endpoint.host : endpoint.hostaddr;
     const absl::Time begin = absl::Now();
-    const absl::StatusOr<std::vector<Address>> addresses = postgres::Resolve(host, port);
+    const absl::StatusOr<std::vector<Address>> addresses = postgres::Resolve(where, endpoint.port);
     if (!addresses.ok()) {
-      Note("resolve " + host, std::string(addresses.status().message()),
+      Note("resolve " + where, std::string(addresses.status().message()),
            "check the host name; for Supabase copy it from Project Settings > Database");
       return false;
     }
-    if (!absl::StartsWith(host, "/")) {
+    if (!endpoint.is_socket() && endpoint.hostaddr.empty()) {
       const std::string names =
           absl::StrJoin(*addresses, ", ", [](std::string* out, const Address& address) { *out += address.name; });
-      Good("resolve " + host, absl::StrCat(names, " in ", InMilliseconds(absl::Now() - begin)));
+      Good("resolve " + where, absl::StrCat(names, " in ", InMilliseconds(absl::Now() - begin)));
     }
     bool reached = false;
-    for (const Address& address : *addresses) reached |= ConnectTo(address, port);
+    for (const Address& address : *addresses) reached |= ConnectTo(address, endpoint);
     return reached;
   }
 
-  bool ConnectTo(const Address& address, const std::string& port) {
-    const bool is_socket = absl::StartsWith(address.name, "/");
-    const std::string tried = absl::StrCat("connect to ", address.name, is_socket ? "" : " port " + port);
+  bool ConnectTo(const Address& address, const Endpoint& endpoint) {
+    const std::string tried =
+        absl::StrCat("connect to ", address.name, endpoint.is_socket() ? "" : " port " + endpoint.port);
     const absl::Time begin = absl::Now();
     const absl::StatusOr<Answer> answer = Knock(address, begin + options_.connect_timeout);
     if (!answer.ok()) {
@@ -119,7 +127,7 @@ class Examination {
       return false;
     }
     const char* tls = *answer == Answer::kOffersTls ? ", offers TLS" : ", offers no TLS";
-    Good(tried, absl::StrCat("answers in ", InMilliseconds(absl::Now() - begin), is_socket ? "" : tls));
+    Good(tried, absl::StrCat("answers in ", InMilliseconds(absl::Now() - begin), endpoint.is_socket() ? "" : tls));
     return true;
   }
 
@@ -143,7 +151,8 @@ class Examination {
 
   void CheckTls() {
     const std::string sslmode = Parameter("sslmode", "prefer");
-    if (absl::StartsWith(Parameter("host", "localhost"), "/")) return;
+    const auto is_socket = [](const Endpoint& endpoint) { return endpoint.is_socket(); };
+    if (std::all_of(endpoints_.begin(), endpoints_.end(), is_socket)) return;
     if (!connection_->facts().tls) {
       Note("TLS", "none (sslmode=" + sslmode + ")",
            "everything can be read on the way: sslmode=verify-full with sslrootcert");
@@ -165,13 +174,13 @@ class Examination {
     const auto open = [this](Connection::OpenFailure* failure) { return Open(options_, failure); };
     const auto with_startup_option = [this](Connection::OpenFailure* failure) {
       Connection::Options options = options_;
-      options.parameters["options"] = "-c jit=off";
+      options.parameters["options"] = absl::StrCat("-c ", kProbeSetting, "=taken");
       return Open(options, failure);
     };
     const std::string pooler = NameOfPooler(connection_.get(), with_startup_option);
-    mode_ = PoolingMode(connection_.get(), open);
-    Good("look for a pooler", absl::StrCat(pooler, " in ", mode_, " mode"),
-         mode_ == "session" ? "each connection takes a backend for itself: keep pool_size small" : "");
+    mode_ = FindPoolingMode(connection_.get(), open);
+    Good("look for a pooler", absl::StrCat(pooler, " in ", PoolingModeName(mode_), " mode"),
+         mode_ == PoolingMode::kSession ? "each connection takes a backend for itself: keep pool_size small" : "");
     if (!facts.has_cancel_key) {
       Note("cancel key", "the pooler gives none", "a cancelled call runs until its statement_timeout");
     }
@@ -203,7 +212,7 @@ class Examination {
 
   void ProbePreparedStatements() {
     const std::string tried = "prepare a statement in one session while another works";
-    if (!connection_->facts().behind_pooler || mode_ == "session") {
+    if (!connection_->facts().behind_pooler || mode_ == PoolingMode::kSession) {
       return Good("prepared statements", "safe: a session keeps its backend");
     }
     switch (postgres::ProbePreparedStatements(options_.parameters)) {
@@ -214,7 +223,8 @@ class Examination {
             "drivers need their statement caches off here (asyncpg statement_cache_size=0); the gateway uses none");
       case postgres::StatementProbe::kUnclear:
         return Note(tried, "could not be tried",
-                    "in " + mode_ + " mode assume that drivers' prepared statements fail; the gateway uses none");
+                    absl::StrCat("in ", PoolingModeName(mode_),
+                                 " mode assume that drivers' prepared statements fail; the gateway uses none"));
     }
   }
 
@@ -267,7 +277,8 @@ class Examination {
   postgres::JitPolicy jit_{postgres::JitStrategy::kNone};
   postgres::Canceller canceller_;
   std::unique_ptr<Connection> connection_;
-  std::string mode_;
+  std::vector<Endpoint> endpoints_;
+  PoolingMode mode_ = PoolingMode::kUnknown;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "server/admin/pooler.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 namespace sluice::admin {
@@ -47,25 +48,39 @@ std::string NameOfPooler(Connection* connection, const OpenSession& with_startup
   if (absl::StartsWith(application, "Supavisor")) return "Supavisor";
   if (AskOne(connection, "SHOW pgdog.shards").has_value()) return "PgDog";
   Connection::OpenFailure failure;
-  if (with_startup_option(&failure) != nullptr) return "a pooler that takes startup options";
+  if (const std::unique_ptr<Connection> session = with_startup_option(&failure)) {
+    const std::optional<std::string> setting =
+        AskOne(session.get(), absl::StrCat("SELECT current_setting('", kProbeSetting, "', true)"));
+    return setting == "taken" ? "a pooler that takes startup options" : "a pooler that ignores startup options";
+  }
   if (absl::StrContains(failure.error.message, "unsupported startup parameter")) return "PgBouncer";
   if (absl::StartsWith(failure.error.message, "odyssey:")) return "Odyssey";
   return "a pooler";
 }
 
-std::string PoolingMode(Connection* connection, const OpenSession& open) {
+PoolingMode FindPoolingMode(Connection* connection, const OpenSession& open) {
   Connection::OpenFailure failure;
   const std::unique_ptr<Connection> second = open(&failure);
-  if (second == nullptr) return "unknown";
+  if (second == nullptr) return PoolingMode::kUnknown;
   const std::optional<bool> share = ShareBackends(connection, second.get());
-  if (!share.has_value()) return "unknown";
-  if (!*share) return "session";
+  if (!share.has_value()) return PoolingMode::kUnknown;
+  if (!*share) return PoolingMode::kSession;
   // Statement mode ends a session that is left in a transaction; in transaction mode it ends
   // with this function.
   const postgres::FlightReport begun = Fly(second.get(), "BEGIN");
   const bool refused =
       begun.failure.has_value() && absl::StrContains(begun.failure->error.message, "statement pooling");
-  return refused ? "statement" : "transaction";
+  return refused ? PoolingMode::kStatement : PoolingMode::kTransaction;
+}
+
+absl::string_view PoolingModeName(PoolingMode mode) {
+  switch (mode) {
+    case PoolingMode::kSession: return "session";
+    case PoolingMode::kTransaction: return "transaction";
+    case PoolingMode::kStatement: return "statement";
+    case PoolingMode::kUnknown: break;
+  }
+  return "unknown";
 }
 
 }  // namespace sluice::admin

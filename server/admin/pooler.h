@@ -17,12 +17,21 @@ using OpenSession = std::function<std::unique_ptr<postgres::Connection>(postgres
 // The one value of a statement with a one-row answer; nullopt on failure.
 std::optional<std::string> AskOne(postgres::Connection* connection, absl::string_view sql);
 
+// No server has it, so that every server takes it as a startup option, and tells what it got.
+constexpr char kProbeSetting[] = "sluice.probe";
+
 // Which pooler is in between, by the way each has with things that the others do otherwise.
-// `with_startup_option` opens a session that asks for options=-c jit=off.
+// `with_startup_option` opens a session that asks for kProbeSetting=taken.
 std::string NameOfPooler(postgres::Connection* connection, const OpenSession& with_startup_option);
 
-// "session", "transaction", "statement" or "unknown": by what two sessions at once share.
-std::string PoolingMode(postgres::Connection* connection, const OpenSession& open);
+// For how long a pooler gives a session its backend.
+enum class PoolingMode { kUnknown, kSession, kTransaction, kStatement };
+
+// "session", ...
+absl::string_view PoolingModeName(PoolingMode mode);
+
+// By what two sessions at once share.
+PoolingMode FindPoolingMode(postgres::Connection* connection, const OpenSession& open);
 
 }  // namespace sluice::admin
 

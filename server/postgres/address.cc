@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <sys/un.h>
 
+#include <cstddef>
 #include <cstring>
 
 #include "absl/strings/match.h"
@@ -19,13 +20,18 @@ absl::StatusOr<std::vector<Address>> UnixSocket(const std::string& directory, co
   if (address.name.size() >= sizeof(socket->sun_path)) return absl::NotFoundError("the path is too long for a socket");
   std::memcpy(socket->sun_path, address.name.data(), address.name.size());
   address.size = sizeof(sockaddr_un);
+  if (directory[0] == '@') {
+    // Linux's abstract sockets have no file, and a name that begins with NUL and ends with its size.
+    socket->sun_path[0] = '\0';
+    address.size = offsetof(sockaddr_un, sun_path) + address.name.size();
+  }
   return std::vector<Address>{address};
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<Address>> Resolve(const std::string& host, const std::string& port) {
-  if (absl::StartsWith(host, "/")) return UnixSocket(host, port);
+  if (absl::StartsWith(host, "/") || absl::StartsWith(host, "@")) return UnixSocket(host, port);
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;

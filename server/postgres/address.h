@@ -18,8 +18,8 @@ struct Address {
 };
 
 // NOT_FOUND with the resolver's own words. A host that begins with / is the directory of a
-// unix socket, as libpq has it. Blocks for as long as the resolver does (resolv.conf: by
-// default 5 s and two attempts for each name server).
+// unix socket, as libpq has it, and one that begins with @ the name of an abstract one. Blocks for as long as the
+// resolver does (resolv.conf: by default 5 s and two attempts for each name server).
 absl::StatusOr<std::vector<Address>> Resolve(const std::string& host, const std::string& port);
 
 }  // namespace sluice::postgres

@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "server/postgres/address.h"
 
@@ -86,23 +85,19 @@ class AdoptingPolicy : public pqxx::connectionpolicy {
 
 // Each address of each host, as a connection of its own: only libpq's blocking calls give every
 // address a share of the time. The name stays, for the certificate to be checked against. What
-// can not be resolved is left to libpq, which says so.
+// can not be read or resolved is left to libpq, which says so.
 std::vector<ConnectionParameters> Attempts(const ConnectionParameters& parameters) {
-  const auto value = [&parameters](const char* name) {
-    const auto found = parameters.find(name);
-    return found == parameters.end() ? std::string() : found->second;
-  };
+  const absl::StatusOr<std::vector<Endpoint>> endpoints = Endpoints(parameters);
+  if (!endpoints.ok()) return {parameters};
   std::vector<ConnectionParameters> attempts;
-  const std::vector<std::string> hosts = absl::StrSplit(value("host"), ',');
-  const std::vector<std::string> ports = absl::StrSplit(value("port"), ',');
-  if (!value("hostaddr").empty() || (ports.size() > 1 && ports.size() != hosts.size())) return {parameters};
-  for (size_t i = 0; i < hosts.size(); ++i) {
+  for (const Endpoint& endpoint : *endpoints) {
     ConnectionParameters one = parameters;
-    one["host"] = hosts[i];
-    one["port"] = ports[ports.size() == 1 ? 0 : i];
-    const bool is_name = !hosts[i].empty() && hosts[i][0] != '/' && hosts[i][0] != '@';
+    one["host"] = endpoint.host;
+    one["hostaddr"] = endpoint.hostaddr;
+    one["port"] = endpoint.port;
+    const bool has_place = !endpoint.hostaddr.empty() || endpoint.is_socket();
     const absl::StatusOr<std::vector<Address>> addresses =
-        is_name ? Resolve(hosts[i], one["port"].empty() ? "5432" : one["port"]) : std::vector<Address>();
+        has_place ? std::vector<Address>() : Resolve(endpoint.host, endpoint.port);
     if (!addresses.ok() || addresses->empty()) {
       attempts.push_back(std::move(one));
       continue;

@@ -2,19 +2,16 @@
 #define SLUICE_SERVER_POSTGRES_SESSION_H_
 
 #include <atomic>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "absl/time/time.h"
+#include "server/postgres/endpoints.h"
 #include "server/postgres/server_error.h"
 
 struct pg_conn;  // libpq's PGconn
 
 namespace sluice::postgres {
-
-// libpq's connection parameters by keyword: host, port, user, password, dbname, sslmode ...
-using ConnectionParameters = std::map<std::string, std::string>;
 
 // libpq would send these as startup parameters, which poolers refuse. For main(), before there
 // are threads.

@@ -49,6 +49,15 @@ TEST(DoctorTest, FindsThePoolerAndItsMode) {
   }
 }
 
+// It lets a client ask, and does not tell the server.
+TEST(DoctorTest, APoolerThatIgnoresAnOptionDoesNotTakeIt) {
+  const PostgresServer postgres;
+  PgBouncer::Options options;
+  options.settings = {"ignore_startup_parameters = options"};
+  const PgBouncer pgbouncer(postgres, options);
+  ExpectParts(Examine(pgbouncer.Url()), {"a pooler that ignores startup options in transaction mode"});
+}
+
 TEST(DoctorTest, TellsEncryptedFromProven) {
   SecurePostgres postgres;
   const Ended encrypted = Examine(postgres.Url("127.0.0.1", "sslmode=require"));
@@ -79,7 +88,9 @@ TEST(DoctorTest, SaysWhatIsWrongWithALoginAndWhatToDo) {
     const Ended ended = Examine(broken.url);
     EXPECT_EQ(ended.exit_code, 1);
     ExpectParts(ended, {broken.seen, broken.advice, "can not be used"});
-    EXPECT_FALSE(absl::StrContains(ended.output, "word@")) << "a password is shown:\n" << ended.output;
+    for (const char* password : {"pa$$word", "pa%24%24word", "wrong"}) {
+      EXPECT_FALSE(absl::StrContains(ended.output, password)) << "a password is shown:\n" << ended.output;
+    }
   }
 }
 
@@ -142,6 +153,22 @@ TEST(DoctorTest, OneAddressThatAnswersIsEnough) {
   const Ended ended = Examine(url);
   EXPECT_EQ(ended.exit_code, 0) << ended.output;
   ExpectParts(ended, {"connect to 127.0.0.1 port 1: Connection refused", "This database can be served."});
+}
+
+// As libpq reads the lists: each host has its port.
+TEST(DoctorTest, LooksWhereTheGatewayWouldConnectTo) {
+  SecurePostgres postgres;
+  const std::string port = absl::StrCat(postgres.server().port());
+  const std::string login = "postgresql://app:pa%24%24word@";
+  const Ended by_address = Examine(login + "no-such-host.invalid:" + port + "/postgres?hostaddr=127.0.0.1");
+  EXPECT_EQ(by_address.exit_code, 0) << by_address.output;
+  ExpectParts(by_address, {"connect to 127.0.0.1 port " + port, "This database can be served."});
+  ExpectParts(Examine(login + "/postgres?host=/nonexistent,127.0.0.1&port=1," + port),
+              {"read the URL: postgresql://app@/nonexistent:1,127.0.0.1:" + port + "/postgres",
+               "connect to /nonexistent/.s.PGSQL.1: No such file", "connect to 127.0.0.1 port " + port});
+  const Ended odd = Examine(login + "a,b,c/postgres?port=1,2");
+  EXPECT_EQ(odd.exit_code, 1) << odd.output;
+  ExpectParts(odd, {"2 ports do not go with 3 hosts", "one port for all"});
 }
 
 TEST(DoctorTest, KnowsAPortThatIsNotPostgres) {
