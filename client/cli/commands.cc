@@ -10,11 +10,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "client/cli/error_text.h"
 #include "client/cli/table.h"
+#include "client/cli/terminal.h"
+#include "client/cpp/error.h"
 #include "server/admin/doctor.h"
-#include "server/base/error.h"
 
 namespace sluice::cli {
 namespace {
@@ -22,11 +24,11 @@ namespace {
 void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 void PrintError(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
+// A script may take kExitUnreachable for "nothing was done".
 int ExitCodeOf(const absl::Status& status) {
   if (status.ok()) return kExitOk;
-  const bool from_gateway = !ReasonOf(status).empty();
-  const bool not_reached = status.code() == absl::StatusCode::kUnavailable && !MayHaveRun(status);
-  return !from_gateway && not_reached ? kExitUnreachable : kExitFailed;
+  const bool reached = client::IsFromGateway(status) || client::OutcomeOf(status) != v1::OUTCOME_NOT_STARTED;
+  return reached ? kExitFailed : kExitUnreachable;
 }
 
 absl::StatusOr<client::Database> Open(Target target) {
@@ -53,19 +55,23 @@ int FailToOpen(const absl::Status& status) {
   return kExitUsage;
 }
 
-void PrintResult(const client::Result& result, Format format) {
+void PrintNotices(const client::Result& result) {
   for (const v1::Notice& notice : result.proto().notices()) {
-    PrintError(absl::StrCat(notice.severity(), ": ", notice.message(), "\n"));
+    PrintError(absl::StrCat(Printable(notice.severity()), ": ", PrintableLines(notice.message()), "\n"));
   }
+}
+
+void PrintResult(const client::Result& result, Format format) {
+  PrintNotices(result);
   if (format == Format::kJson) return Print(AsJson(result.proto()));
   if (format == Format::kCsv) return Print(AsCsv(result.proto()));
-  if (!result.proto().columns().empty()) {
-    return Print(
-        absl::StrCat(AsTable(result.proto()), "(", result.size(), result.size() == 1 ? " row)\n" : " rows)\n"));
-  }
-  const std::string& command = result.command();
-  const bool counts = command == "INSERT" || command == "UPDATE" || command == "DELETE" || command == "MERGE";
-  Print(counts ? absl::StrCat(command, " ", result.affected_rows(), "\n") : command + "\n");
+  if (result.proto().columns().empty()) return Print(AsWords(result.proto()) + "\n");
+  Print(absl::StrCat(AsTable(result.proto()), "(", result.size(), result.size() == 1 ? " row)\n" : " rows)\n"));
+}
+
+// One document, however many statements there are.
+void PrintJsonArray(const std::vector<std::string>& objects) {
+  Print(absl::StrCat("[\n  ", absl::StrJoin(objects, ",\n  "), "\n]\n"));
 }
 
 client::CallOptions OptionsOf(const CallArguments& call) {
@@ -97,15 +103,28 @@ int RunQuery(const Target& target, const QueryArguments& arguments) {
 
 namespace {
 
+void PrintResults(const std::vector<client::Result>& results, Format format) {
+  std::vector<std::string> objects;
+  for (const client::Result& result : results) {
+    if (format != Format::kJson) {
+      PrintResult(result, format);
+      continue;
+    }
+    PrintNotices(result);
+    objects.push_back(AsJsonObject(result.proto()));
+  }
+  if (format == Format::kJson) PrintJsonArray(objects);
+}
+
 int RunAtomic(const Target& target, const client::Database& db, const std::vector<client::Statement>& statements,
               const BatchArguments& arguments) {
   const absl::StatusOr<std::vector<client::Result>> results = db.ExecuteAtomic(statements, OptionsOf(arguments.call));
   if (results.ok()) {
-    for (const client::Result& result : *results) PrintResult(result, arguments.call.format);
+    PrintResults(*results, arguments.call.format);
     return kExitOk;
   }
   size_t index = 0;
-  const ErrorFacts facts = FactsOf(results.status());
+  const client::ErrorFacts facts = client::FactsOf(results.status());
   auto place = facts.metadata.find("statementIndex");
   const bool known = place != facts.metadata.end() && absl::SimpleAtoi(place->second, &index);
   if (!known || index >= arguments.statements.size()) return Fail(target, results.status());
@@ -118,15 +137,21 @@ int RunIndependent(const Target& target, const client::Database& db, const std::
   const auto results = db.ExecuteIndependent(statements, OptionsOf(arguments.call));
   if (!results.ok()) return Fail(target, results.status());
   int exit_code = kExitOk;
+  std::vector<std::string> objects;
   for (size_t i = 0; i < results->size(); ++i) {
     const absl::StatusOr<client::Result>& result = (*results)[i];
-    if (result.ok()) {
-      PrintResult(*result, arguments.call.format);
-    } else {
+    if (!result.ok()) {
       PrintError(absl::StrCat("Statement ", i + 1, ":\n"));
       exit_code = Fail(target, result.status(), arguments.statements[i]);
+      objects.push_back(ErrorJson(result.status()));
+    } else if (arguments.call.format == Format::kJson) {
+      PrintNotices(*result);
+      objects.push_back(AsJsonObject(result->proto()));
+    } else {
+      PrintResult(*result, arguments.call.format);
     }
   }
+  if (arguments.call.format == Format::kJson) PrintJsonArray(objects);
   return exit_code;
 }
 
@@ -141,13 +166,17 @@ int RunBatch(const Target& target, const BatchArguments& arguments) {
                                : RunAtomic(target, *db, statements, arguments);
 }
 
-int RunPing(const Target& target, int count) {
+int RunPing(const Target& target, const PingArguments& arguments) {
   absl::StatusOr<client::Database> db = Open(target);
   if (!db.ok()) return FailToOpen(db.status());
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < arguments.count; ++i) {
     const absl::Time begin = absl::Now();
-    const absl::StatusOr<v1::PingResponse> ping = db->Ping();
-    if (!ping.ok()) return Fail(target, ping.status());
+    const absl::StatusOr<v1::PingResponse> ping = db->Ping(absl::Seconds(arguments.timeout_seconds));
+    if (!ping.ok()) {
+      const int exit_code = Fail(target, ping.status());
+      // Here is nothing that may have been done.
+      return client::IsFromGateway(ping.status()) ? exit_code : kExitUnreachable;
+    }
     const double database_ms = ping->database_time().seconds() * 1e3 + ping->database_time().nanos() / 1e6;
     Print(absl::StrFormat("PostgreSQL %s%s: %.2f ms, of which %.2f ms to the database\n", ping->server_version(),
                           ping->in_recovery() ? " (standby)" : "", absl::ToDoubleMilliseconds(absl::Now() - begin),
@@ -156,10 +185,10 @@ int RunPing(const Target& target, int count) {
   return kExitOk;
 }
 
-int RunHealth(const Target& target, const std::string& service) {
+int RunHealth(const Target& target, const HealthArguments& arguments) {
   absl::StatusOr<client::Database> db = Open(target);
   if (!db.ok()) return FailToOpen(db.status());
-  const absl::Status health = db->CheckHealth(service);
+  const absl::Status health = db->CheckHealth(arguments.service, absl::Seconds(arguments.timeout_seconds));
   if (health.ok()) {
     Print("SERVING\n");
     return kExitOk;
@@ -185,9 +214,9 @@ int RunDoctor(const std::string& url_text) {
     const char* paint = "\x1b[32m";
     if (finding.verdict == admin::Verdict::kNote) mark = "note", paint = "\x1b[33m";
     if (finding.verdict == admin::Verdict::kBad) mark = "FAIL", paint = "\x1b[31m";
-    Print(absl::StrCat(colour ? paint : "", mark, colour ? "\x1b[0m" : "", "  ", finding.tried, ": ", finding.seen,
-                       "\n"));
-    if (!finding.advice.empty()) Print(absl::StrCat("        -> ", finding.advice, "\n"));
+    Print(absl::StrCat(colour ? paint : "", mark, colour ? "\x1b[0m" : "", "  ", Printable(finding.tried), ": ",
+                       Printable(finding.seen), "\n"));
+    if (!finding.advice.empty()) Print(absl::StrCat("        -> ", Printable(finding.advice), "\n"));
     std::fflush(stdout);
   });
   Print(usable ? "This database can be served.\n" : "This database can not be used as it is.\n");

@@ -15,7 +15,7 @@ namespace sluice::cli {
 constexpr int kExitOk = 0;
 constexpr int kExitFailed = 1;       // the call failed, health is NOT_SERVING, the doctor found it unusable
 constexpr int kExitUsage = 2;        // wrong arguments
-constexpr int kExitUnreachable = 3;  // no gateway answered
+constexpr int kExitUnreachable = 3;  // no gateway answered, and nothing was run
 
 struct Target {
   client::Database::Options options;
@@ -45,8 +45,18 @@ struct BatchArguments {
 };
 int RunBatch(const Target& target, const BatchArguments& arguments);
 
-int RunPing(const Target& target, int count);
-int RunHealth(const Target& target, const std::string& service);
+struct PingArguments {
+  int count = 1;
+  double timeout_seconds = 5;
+};
+int RunPing(const Target& target, const PingArguments& arguments);
+
+struct HealthArguments {
+  std::string service;  // empty: readiness; "liveness"
+  double timeout_seconds = 5;
+};
+int RunHealth(const Target& target, const HealthArguments& arguments);
+
 // Without a gateway.
 int RunDoctor(const std::string& database_url);
 

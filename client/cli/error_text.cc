@@ -1,30 +1,28 @@
 #include "client/cli/error_text.h"
 
-#include "absl/strings/match.h"
+#include <nlohmann/json.hpp>
+#include <utility>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "server/base/error.h"
+#include "client/cli/terminal.h"
+#include "client/cpp/error.h"
 
 namespace sluice::cli {
 namespace {
 
 // The line of the statement that has the position, and a caret under it.
 std::string PointAt(absl::string_view sql, int position) {
-  size_t line_begin = 0;
-  int column = 0;  // characters before the position in its line
-  int seen = 0;
-  for (size_t i = 0; i < sql.size(); ++i) {
-    if ((sql[i] & 0xc0) == 0x80) continue;
-    if (++seen == position) break;
-    ++column;
-    if (sql[i] == '\n') {
-      line_begin = i + 1;
-      column = 0;
-    }
+  size_t line_begin = 0, place = 0;
+  for (int seen = 0; place < sql.size(); ++place) {
+    const bool begins_character = (sql[place] & 0xc0) != 0x80;
+    if (begins_character && ++seen == position) break;
+    if (sql[place] == '\n') line_begin = place + 1;
   }
   const absl::string_view line = sql.substr(line_begin, sql.substr(line_begin).find('\n'));
-  return absl::StrCat("  ", line, "\n  ", std::string(column, ' '), "^\n");
+  const absl::string_view before = line.substr(0, place - line_begin);
+  return absl::StrCat("  ", Printable(line), "\n  ", std::string(Width(Printable(before)), ' '), "^\n");
 }
 
 std::string OutcomeText(Outcome outcome) {
@@ -38,45 +36,37 @@ std::string OutcomeText(Outcome outcome) {
 
 }  // namespace
 
-bool MayHaveRun(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kUnimplemented: return false;
-    case absl::StatusCode::kUnavailable: break;
-    default: return true;
-  }
-  // What gRPC says while it has no connection at all.
-  for (const char* before : {"failed to connect", "DNS resolution failed", "empty address list"}) {
-    if (absl::StrContains(status.message(), before)) return false;
-  }
-  return true;
-}
-
 std::string ErrorText(const absl::Status& status, absl::string_view sql) {
   const ErrorFacts facts = FactsOf(status);
   std::string text = absl::StrCat("ERROR ", absl::StatusCodeToString(facts.code));
-  if (facts.reason.empty()) {
-    // From gRPC itself: the gateway was not reached, or did not answer.
-    absl::StrAppend(&text, ": ", facts.message, "\n");
-    if (MayHaveRun(status)) absl::StrAppend(&text, "Outcome: ", OutcomeText(v1::OUTCOME_UNKNOWN), "\n");
-    return text;
-  }
-  absl::StrAppend(&text, " ", facts.reason);
+  if (!facts.reason.empty()) absl::StrAppend(&text, " ", facts.reason);
   auto sqlstate = facts.metadata.find("sqlstate");
   if (sqlstate != facts.metadata.end()) absl::StrAppend(&text, " (", sqlstate->second, ")");
-  absl::StrAppend(&text, ": ", facts.message, "\n");
+  absl::StrAppend(&text, ": ", PrintableLines(facts.message), "\n");
   int position = 0;
   auto where = facts.metadata.find("position");
   if (where != facts.metadata.end() && absl::SimpleAtoi(where->second, &position) && position > 0) {
     absl::StrAppend(&text, PointAt(sql, position));
   }
   if (facts.postgres.has_value()) {
-    if (!facts.postgres->detail().empty()) absl::StrAppend(&text, "Detail: ", facts.postgres->detail(), "\n");
-    if (!facts.postgres->hint().empty()) absl::StrAppend(&text, "Hint: ", facts.postgres->hint(), "\n");
+    if (!facts.postgres->detail().empty())
+      absl::StrAppend(&text, "Detail: ", PrintableLines(facts.postgres->detail()), "\n");
+    if (!facts.postgres->hint().empty()) absl::StrAppend(&text, "Hint: ", PrintableLines(facts.postgres->hint()), "\n");
   }
-  absl::StrAppend(&text, "Outcome: ", OutcomeText(facts.outcome), "\n");
+  absl::StrAppend(&text, "Outcome: ", OutcomeText(client::OutcomeOf(status)), "\n");
   return text;
+}
+
+std::string ErrorJson(const absl::Status& status) {
+  using Json = nlohmann::ordered_json;
+  const ErrorFacts facts = FactsOf(status);
+  Json error = {{"code", absl::StatusCodeToString(facts.code)}};
+  if (!facts.reason.empty()) error["reason"] = facts.reason;
+  auto sqlstate = facts.metadata.find("sqlstate");
+  if (sqlstate != facts.metadata.end()) error["sqlstate"] = sqlstate->second;
+  error["outcome"] = std::string(OutcomeName(client::OutcomeOf(status)));
+  error["message"] = facts.message;
+  return Json{{"error", std::move(error)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace sluice::cli

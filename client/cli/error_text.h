@@ -11,9 +11,8 @@ namespace sluice::cli {
 // An error for people: what, where in the statement, and what became of the work.
 std::string ErrorText(const absl::Status& status, absl::string_view sql);
 
-// Of an error that has no reason, so is not the gateway's word: whether the call may have
-// reached it.
-bool MayHaveRun(const absl::Status& status);
+// The same for programs: {"error": {"code": "ABORTED", "reason": ..., "outcome": ..., "message": ...}}.
+std::string ErrorJson(const absl::Status& status);
 
 }  // namespace sluice::cli
 

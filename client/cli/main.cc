@@ -1,5 +1,7 @@
 // sluice: the command line of a Sluice gateway. See --help.
 
+#include <grpc/support/log.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <clocale>
@@ -16,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/commands.h"
+#include "server/base/arguments.h"
 #include "server/version.h"
 
 namespace sluice::cli {
@@ -40,14 +43,16 @@ void AddTargetOptions(CLI::App* app, Target* target) {
   }
 }
 
+void AddTimeout(CLI::App* command, double* seconds) {
+  command->add_option("--timeout", *seconds, "Seconds")->check(CLI::Range(0.001, 86400.0))->capture_default_str();
+}
+
 void AddCallOptions(CLI::App* command, CallArguments* call) {
   const auto choose = [call](Format format) { return [call, format](int64_t) { call->format = format; }; };
   auto* json = command->add_flag_function("--json", choose(Format::kJson), "Rows as JSON objects");
   command->add_flag_function("--csv", choose(Format::kCsv), "Rows as CSV with a header")->excludes(json);
   command->add_flag("--read_only", call->read_only, "In a READ ONLY transaction");
-  command->add_option("--timeout", call->timeout_seconds, "Seconds")
-      ->check(CLI::Range(0.001, 86400.0))
-      ->capture_default_str();
+  AddTimeout(command, &call->timeout_seconds);
 }
 
 // What CLI11 could not place: behind a statement its parameters, elsewhere a mistake. A mistyped
@@ -96,16 +101,18 @@ void AddBatch(CLI::App* app, const Target& target, BatchArguments* batch, Run* r
   command->callback([&target, batch, run] { *run = [&target, batch] { return RunBatch(target, *batch); }; });
 }
 
-void AddPing(CLI::App* app, const Target& target, int* count, Run* run) {
+void AddPing(CLI::App* app, const Target& target, PingArguments* ping, Run* run) {
   CLI::App* command = app->add_subcommand("ping", "Asks the database through the gateway, and how long it takes");
-  command->add_option("-n,--count", *count, "Times")->check(CLI::Range(1, 1000));
-  command->callback([&target, count, run] { *run = [&target, count] { return RunPing(target, *count); }; });
+  command->add_option("-n,--count", ping->count, "Times")->check(CLI::Range(1, 1000));
+  AddTimeout(command, &ping->timeout_seconds);
+  command->callback([&target, ping, run] { *run = [&target, ping] { return RunPing(target, *ping); }; });
 }
 
-void AddHealth(CLI::App* app, const Target& target, std::string* service, Run* run) {
+void AddHealth(CLI::App* app, const Target& target, HealthArguments* health, Run* run) {
   CLI::App* command = app->add_subcommand("health", "SERVING (exit code 0) or not, for orchestrators");
-  command->add_option("service", *service, "Empty: readiness; liveness: the process only");
-  command->callback([&target, service, run] { *run = [&target, service] { return RunHealth(target, *service); }; });
+  command->add_option("service", health->service, "Empty: readiness; liveness: the process only");
+  AddTimeout(command, &health->timeout_seconds);
+  command->callback([&target, health, run] { *run = [&target, health] { return RunHealth(target, *health); }; });
 }
 
 void AddDoctor(CLI::App* app, std::string* database_url, Run* run) {
@@ -114,20 +121,13 @@ void AddDoctor(CLI::App* app, std::string* database_url, Run* run) {
   command->callback([database_url, run] { *run = [database_url] { return RunDoctor(*database_url); }; });
 }
 
-// A password on the command line is seen by everybody who runs ps.
-void HideUrls(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    if (std::strstr(argv[i], "://") != nullptr) std::memset(argv[i], '*', std::strlen(argv[i]));
-  }
-}
-
 // Help, or what was wrong; a URL in it may hold a password.
 int ExitWith(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::ostringstream out, err;
   const int code = app.exit(error, out, err);
   std::string problem = err.str();
   for (int i = 1; i < argc; ++i) {
-    if (std::strstr(argv[i], "://") != nullptr) problem = absl::StrReplaceAll(problem, {{argv[i], "(a URL)"}});
+    if (HasUrl(argv[i])) problem = absl::StrReplaceAll(problem, {{argv[i], "(a URL)"}});
   }
   std::fputs(out.str().c_str(), stdout);
   std::fputs(problem.c_str(), stderr);
@@ -143,6 +143,8 @@ int EndOutput(int exit_code) {
 
 int Main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "C.UTF-8");
+  // gRPC's own lines would stand among ours; who looks for a fault in it can have them.
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
   CLI::App app("sluice talks to a Sluice gateway, which serves PostgreSQL over gRPC.", "sluice");
   app.set_version_flag("--version", absl::StrCat("sluice ", kVersion));
   app.footer("Exit codes: 0 done, 1 the call failed, 2 wrong arguments, 3 no gateway answered.");
@@ -159,10 +161,10 @@ int Main(int argc, char** argv) {
   AddQuery(&app, target, &query, &run);
   BatchArguments batch;
   AddBatch(&app, target, &batch, &run);
-  int ping_count = 1;
-  AddPing(&app, target, &ping_count, &run);
-  std::string health_service;
-  AddHealth(&app, target, &health_service, &run);
+  PingArguments ping;
+  AddPing(&app, target, &ping, &run);
+  HealthArguments health;
+  AddHealth(&app, target, &health, &run);
   std::string database_url;
   AddDoctor(&app, &database_url, &run);
 

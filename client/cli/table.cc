@@ -1,7 +1,5 @@
 #include "client/cli/table.h"
 
-#include <wchar.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -11,9 +9,11 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
+#include "client/cli/terminal.h"
 
 namespace sluice::cli {
 namespace {
@@ -57,46 +57,6 @@ std::string Text(const v1::Column& column, const v1::ColumnData& data, int row) 
 bool IsNumber(v1::ColumnKind kind) {
   return kind == v1::COLUMN_KIND_INT32 || kind == v1::COLUMN_KIND_INT64 || kind == v1::COLUMN_KIND_DOUBLE ||
          kind == v1::COLUMN_KIND_NUMERIC;
-}
-
-// Cells of a terminal that a text takes.
-size_t Width(const std::string& text) {
-  std::mbstate_t state = {};
-  size_t width = 0;
-  for (size_t i = 0; i < text.size();) {
-    wchar_t character = 0;
-    const size_t length = std::mbrtowc(&character, text.data() + i, text.size() - i, &state);
-    if (length == 0 || length > text.size()) return text.size();
-    width += static_cast<size_t>(std::max(wcwidth(character), 0));
-    i += length;
-  }
-  return width;
-}
-
-// One line for each row, and nothing that a terminal takes for a command: control characters
-// are shown as escapes.
-std::string Printable(const std::string& text) {
-  std::string printable;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-    if (byte == '\n') {
-      printable += "\\n";
-    } else if (byte == '\r') {
-      printable += "\\r";
-    } else if (byte == '\t') {
-      printable += "\\t";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      absl::StrAppendFormat(&printable, "\\x%02x", byte);
-    } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
-      // U+0080 to U+009F: some terminals know them as escape sequences.
-      absl::StrAppendFormat(&printable, "\\x%02x", next);
-      ++i;
-    } else {
-      printable += text[i];
-    }
-  }
-  return printable;
 }
 
 // A value that is not NULL, as JSON text.
@@ -146,8 +106,10 @@ std::string AsTable(const v1::ResultSet& result) {
   return table;
 }
 
-std::string AsJson(const v1::ResultSet& result) {
-  // A second column of the same name would take the first one's place.
+namespace {
+
+// As JSON strings; a second column of the same name would take the first one's place.
+std::vector<std::string> KeysOf(const v1::ResultSet& result) {
   std::vector<std::string> keys;
   for (const v1::Column& column : result.columns()) {
     std::string name = column.name();
@@ -157,17 +119,46 @@ std::string AsJson(const v1::ResultSet& result) {
     keys.push_back(name);
   }
   for (std::string& key : keys) key = nlohmann::ordered_json(key).dump();
-  std::string json = "[";
+  return keys;
+}
+
+std::vector<std::string> RowsAsJson(const v1::ResultSet& result) {
+  const std::vector<std::string> keys = KeysOf(result);
+  std::vector<std::string> rows;
   for (int r = 0; r < static_cast<int>(result.rows().row_count()); ++r) {
-    absl::StrAppend(&json, r == 0 ? "\n" : ",\n", "  {");
+    std::string row = "{";
     for (int c = 0; c < result.columns_size(); ++c) {
       const v1::ColumnData& data = result.rows().columns(c);
-      absl::StrAppend(&json, c == 0 ? "" : ", ", keys[c], ": ",
+      absl::StrAppend(&row, c == 0 ? "" : ", ", keys[c], ": ",
                       IsNull(data, r) ? "null" : JsonText(result.columns(c), data, r));
     }
-    json += "}";
+    rows.push_back(row + "}");
   }
-  return absl::StrCat(json, result.rows().row_count() == 0 ? "]\n" : "\n]\n");
+  return rows;
+}
+
+bool CountsRows(const v1::ResultSet& result) {
+  const std::string& command = result.command();
+  return command == "INSERT" || command == "UPDATE" || command == "DELETE" || command == "MERGE";
+}
+
+}  // namespace
+
+std::string AsWords(const v1::ResultSet& result) {
+  return CountsRows(result) ? absl::StrCat(result.command(), " ", result.row_count()) : result.command();
+}
+
+std::string AsJson(const v1::ResultSet& result) {
+  if (result.columns().empty()) return AsJsonObject(result) + "\n";
+  const std::vector<std::string> rows = RowsAsJson(result);
+  return rows.empty() ? "[]\n" : absl::StrCat("[\n  ", absl::StrJoin(rows, ",\n  "), "\n]\n");
+}
+
+std::string AsJsonObject(const v1::ResultSet& result) {
+  std::string json = absl::StrCat("{\"command\": ", nlohmann::json(result.command()).dump());
+  if (CountsRows(result)) absl::StrAppend(&json, ", \"affectedRows\": ", result.row_count());
+  if (!result.columns().empty()) absl::StrAppend(&json, ", \"rows\": [", absl::StrJoin(RowsAsJson(result), ", "), "]");
+  return json + "}";
 }
 
 std::string AsCsv(const v1::ResultSet& result) {

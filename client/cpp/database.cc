@@ -6,8 +6,6 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -15,10 +13,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/cpp/error.h"
 #include "google/rpc/status.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
-#include "server/base/error.h"
+#include "server/base/file.h"
 #include "server/base/local_address.h"
+#include "server/base/pem.h"
+#include "server/base/status_macros.h"
 #include "sluice/v1/database.grpc.pb.h"
 
 namespace sluice::client {
@@ -53,7 +54,7 @@ std::optional<absl::Duration> RetryDelay(const absl::Status& status, bool read_o
   const ErrorFacts facts = FactsOf(status);
   // Even where the gateway says "at once": another gateway has to be found first.
   absl::Duration delay = absl::Milliseconds(20);
-  if (facts.reason.empty()) {
+  if (!IsFromGateway(status)) {
     // The transport's word: the gateway may have done the work, and not come to say so. CANCELLED,
     // too: we cancel nothing, but a gateway that ends does.
     const bool lost = status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kCancelled;
@@ -72,12 +73,12 @@ std::optional<absl::Duration> RetryDelay(const absl::Status& status, bool read_o
 constexpr char kOneOfMany[] =
     R"({"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": "sluice.v1.Database"}})";
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || text.str().empty()) return absl::InvalidArgumentError(absl::StrCat("can not read ", path));
-  return text.str();
+// Nothing if there is no path.
+absl::Status ReadCertificates(const std::string& path, std::string* pem) {
+  if (path.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(*pem, ReadFile(path));
+  const absl::Status good = CheckCertificates(*pem);
+  return good.ok() ? good : absl::InvalidArgumentError(absl::StrCat(path, " ", good.message()));
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Database::Options& options) {
@@ -87,15 +88,17 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const Data
     }
     return grpc::InsecureChannelCredentials();
   }
+  if (options.cert_file.empty() != options.key_file.empty()) {
+    return absl::InvalidArgumentError("cert_file and key_file go together");
+  }
   grpc::SslCredentialsOptions ssl;
-  const std::pair<const std::string*, std::string*> files[] = {{&options.ca_file, &ssl.pem_root_certs},
-                                                               {&options.cert_file, &ssl.pem_cert_chain},
-                                                               {&options.key_file, &ssl.pem_private_key}};
-  for (const auto& [path, text] : files) {
-    if (path->empty()) continue;
-    absl::StatusOr<std::string> read = ReadFile(*path);
-    if (!read.ok()) return read.status();
-    *text = *std::move(read);
+  RETURN_IF_ERROR(ReadCertificates(options.ca_file, &ssl.pem_root_certs));
+  RETURN_IF_ERROR(ReadCertificates(options.cert_file, &ssl.pem_cert_chain));
+  if (!options.key_file.empty()) {
+    ASSIGN_OR_RETURN(ssl.pem_private_key, ReadFile(options.key_file));
+    if (absl::Status good = CheckKey(ssl.pem_private_key, ssl.pem_cert_chain); !good.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(options.key_file, " ", good.message()));
+    }
   }
   return grpc::SslCredentials(ssl);
 }
@@ -140,6 +143,7 @@ absl::StatusOr<Database> Database::Open(const std::string& target) {
 }
 
 absl::StatusOr<Database> Database::Open(const Options& options) {
+  if (options.target.empty()) return absl::InvalidArgumentError("target is empty: host:port, or unix:/path");
   for (const char c : options.token) {
     // gRPC ends the process on any other.
     if (c < 0x21 || c > 0x7e) {

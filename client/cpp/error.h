@@ -13,6 +13,7 @@
 //     case v1::OUTCOME_COMMITTED: ...    done; only its answer is missing
 //   }
 
+#include "absl/status/status.h"
 #include "server/base/error.h"
 
 namespace sluice::client {
@@ -21,9 +22,16 @@ namespace sluice::client {
 using sluice::ErrorFacts;
 using sluice::FactsOf;
 // One of them.
-using sluice::OutcomeOf;
 using sluice::ReasonOf;
 using sluice::SqlStateOf;
+
+// Whether the gateway itself reported the error; if not, gRPC did, since no gateway was reached or its
+// answer did not come.
+bool IsFromGateway(const absl::Status& status);
+
+// What became of the work. What gRPC reports is NOT_STARTED where there was no connection to send it on,
+// or nothing that knows this API at its end; else UNKNOWN.
+Outcome OutcomeOf(const absl::Status& status);
 
 }  // namespace sluice::client
 

@@ -6,6 +6,23 @@
 #include "absl/strings/str_format.h"
 
 namespace sluice::client {
+namespace {
+
+// The year 0 is 1 BC.
+std::string DayText(absl::CivilDay day) {
+  const bool before_christ = day.year() < 1;
+  return absl::StrFormat("%04d-%02d-%02d", before_christ ? 1 - day.year() : day.year(), day.month(), day.day());
+}
+
+std::string TimeText(absl::Time time) {
+  if (time == absl::InfiniteFuture()) return "infinity";
+  if (time == absl::InfinitePast()) return "-infinity";
+  const absl::TimeZone utc = absl::UTCTimeZone();
+  const absl::CivilDay day = absl::ToCivilDay(time, utc);
+  return absl::StrCat(DayText(day), absl::FormatTime(" %H:%M:%E6S+00", time, utc), day.year() < 1 ? " BC" : "");
+}
+
+}  // namespace
 
 void SetValue(bool value, v1::Value* out) { out->set_bool_value(value); }
 void SetValue(int32_t value, v1::Value* out) { out->set_int32_value(value); }
@@ -22,8 +39,11 @@ void SetValue(uint64_t value, v1::Value* out) {
 }
 
 void SetValue(absl::Time value, v1::Value* out) {
-  if (value == absl::InfiniteFuture() || value == absl::InfinitePast()) {
-    out->set_text_value(value == absl::InfiniteFuture() ? "infinity" : "-infinity");
+  static const absl::Time begin = absl::FromCivil(absl::CivilYear(1), absl::UTCTimeZone());
+  static const absl::Time end = absl::FromCivil(absl::CivilYear(10000), absl::UTCTimeZone());
+  if (value < begin || value >= end) {
+    // Past what the message has room for.
+    out->set_text_value(TimeText(value));
     out->set_type_name("timestamptz");
     return;
   }
@@ -34,10 +54,7 @@ void SetValue(absl::Time value, v1::Value* out) {
 }
 
 void SetValue(absl::CivilDay value, v1::Value* out) {
-  const bool before_christ = value.year() < 1;
-  // The year 0 is 1 BC.
-  out->set_text_value(absl::StrFormat("%04d-%02d-%02d%s", before_christ ? 1 - value.year() : value.year(),
-                                      value.month(), value.day(), before_christ ? " BC" : ""));
+  out->set_text_value(absl::StrCat(DayText(value), value.year() < 1 ? " BC" : ""));
   out->set_type_name("date");
 }
 
@@ -51,18 +68,7 @@ void SetValue(const Numeric& value, v1::Value* out) { out->set_numeric_value(val
 void SetValue(const Json& value, v1::Value* out) { out->set_json_value(value.text); }
 void SetValue(const Uuid& value, v1::Value* out) { out->set_uuid_value(value.text); }
 
-const char* ElementTypeOf(bool) { return "bool"; }
-const char* ElementTypeOf(int32_t) { return "int4"; }
-const char* ElementTypeOf(int64_t) { return "int8"; }
-const char* ElementTypeOf(double) { return "float8"; }
-const char* ElementTypeOf(const std::string&) { return "text"; }
-const char* ElementTypeOf(absl::string_view) { return "text"; }
-const char* ElementTypeOf(absl::Time) { return "timestamptz"; }
-const char* ElementTypeOf(absl::CivilDay) { return "date"; }
-const char* ElementTypeOf(absl::Duration) { return "interval"; }
-const char* ElementTypeOf(const Bytes&) { return "bytea"; }
-const char* ElementTypeOf(const Numeric&) { return "numeric"; }
-const char* ElementTypeOf(const Json&) { return "jsonb"; }
-const char* ElementTypeOf(const Uuid&) { return "uuid"; }
+void SetElement(absl::Time value, v1::Value* out) { out->set_text_value(TimeText(value)); }
+void SetElement(uint64_t value, v1::Value* out) { out->set_numeric_value(absl::StrCat(value)); }
 
 }  // namespace sluice::client

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -46,7 +47,8 @@ inline Typed<std::string> As(const char* text, std::string type_name) { return {
 //   uint64_t -> int8, or past its range numeric
 //   strings -> a literal without type: PostgreSQL infers it from the context
 //   absl::Time -> timestamptz, absl::CivilDay -> date, absl::Duration -> interval
-//   std::vector -> an array, std::optional -> the value or NULL, nullptr, std::nullopt -> NULL
+//   std::vector -> an array (of uint64_t a numeric[]), std::optional -> the value or NULL,
+//   nullptr, std::nullopt -> NULL
 void SetValue(bool value, v1::Value* out);
 void SetValue(int32_t value, v1::Value* out);
 void SetValue(int64_t value, v1::Value* out);
@@ -64,7 +66,7 @@ inline void SetValue(const char* value, v1::Value* out) { SetValue(absl::string_
 inline void SetValue(const std::string& value, v1::Value* out) { SetValue(absl::string_view(value), out); }
 void SetValue(std::nullptr_t, v1::Value* out);
 inline void SetValue(std::nullopt_t, v1::Value* out) { SetValue(nullptr, out); }
-// absl::InfiniteFuture() is 'infinity'.
+// absl::InfiniteFuture() is 'infinity'. To the microsecond.
 void SetValue(absl::Time value, v1::Value* out);
 void SetValue(absl::CivilDay value, v1::Value* out);
 void SetValue(absl::Duration value, v1::Value* out);
@@ -94,20 +96,25 @@ void SetValue(const std::optional<T>& value, v1::Value* out) {
 }
 
 // An empty vector still tells its type.
-const char* ElementTypeOf(bool);
-const char* ElementTypeOf(int32_t);
-const char* ElementTypeOf(int64_t);
-const char* ElementTypeOf(double);
-const char* ElementTypeOf(const std::string&);
-const char* ElementTypeOf(absl::string_view);
-const char* ElementTypeOf(absl::Time);
-const char* ElementTypeOf(absl::CivilDay);
-const char* ElementTypeOf(absl::Duration);
-const char* ElementTypeOf(const Bytes&);
-const char* ElementTypeOf(const Numeric&);
-const char* ElementTypeOf(const Json&);
-const char* ElementTypeOf(const Uuid&);
-inline const char* ElementTypeOf(const char*) { return ElementTypeOf(absl::string_view()); }
+template <typename T>
+const char* ElementTypeOf(const T&) {
+  if constexpr (std::is_floating_point_v<T>) return "float8";
+  // More than int8 has room for.
+  if constexpr (std::is_same_v<T, uint64_t> || std::is_same_v<T, unsigned long long>) return "numeric";  // NOLINT
+  if constexpr (std::is_same_v<T, bool>) return "bool";
+  if constexpr (std::is_integral_v<T>) return sizeof(T) < 4 || std::is_same_v<T, int32_t> ? "int4" : "int8";
+  return "";
+}
+inline const char* ElementTypeOf(const std::string&) { return "text"; }
+inline const char* ElementTypeOf(absl::string_view) { return "text"; }
+inline const char* ElementTypeOf(const char*) { return "text"; }
+inline const char* ElementTypeOf(absl::Time) { return "timestamptz"; }
+inline const char* ElementTypeOf(absl::CivilDay) { return "date"; }
+inline const char* ElementTypeOf(absl::Duration) { return "interval"; }
+inline const char* ElementTypeOf(const Bytes&) { return "bytea"; }
+inline const char* ElementTypeOf(const Numeric&) { return "numeric"; }
+inline const char* ElementTypeOf(const Json&) { return "jsonb"; }
+inline const char* ElementTypeOf(const Uuid&) { return "uuid"; }
 template <typename T>
 const char* ElementTypeOf(const std::optional<T>&) {
   return ElementTypeOf(T());
@@ -116,9 +123,23 @@ template <typename T>
 const char* ElementTypeOf(const std::vector<T>&) {
   return ElementTypeOf(T());
 }
+
+// The elements of an array are of one kind, also where a value by itself may be of one or another.
 template <typename T>
-const char* ElementTypeOf(const T&) {
-  return "";
+void SetElement(const T& value, v1::Value* out) {
+  SetValue(value, out);
+}
+void SetElement(absl::Time value, v1::Value* out);
+void SetElement(uint64_t value, v1::Value* out);
+// NOLINTNEXTLINE(google-runtime-int): as above.
+inline void SetElement(unsigned long long value, v1::Value* out) { SetElement(static_cast<uint64_t>(value), out); }
+template <typename T>
+void SetElement(const std::optional<T>& value, v1::Value* out) {
+  if (value.has_value()) {
+    SetElement(*value, out);
+  } else {
+    SetValue(nullptr, out);
+  }
 }
 
 template <typename T>
@@ -127,7 +148,7 @@ void SetValue(const std::vector<T>& value, v1::Value* out) {
   array->set_element_type(ElementTypeOf(T()));
   for (const T& element : value) {
     v1::Value* inner = array->add_elements();
-    SetValue(element, inner);
+    SetElement(element, inner);
     // Only the outermost array names the type.
     if (!array->element_type().empty()) inner->clear_type_name();
     if (inner->kind_case() == v1::Value::kArrayValue) inner->mutable_array_value()->clear_element_type();

@@ -1,10 +1,14 @@
 // The sluice command: queries for people and scripts, exit codes for orchestrators.
 
+#include <unistd.h>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/fixture.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/sluice_command.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/unix_socket.h"
 
 namespace sluice {
 namespace {
@@ -87,6 +91,26 @@ TEST_F(CliTest, ABatchPrintsForProgramsToo) {
             "one\r\n1\r\n");
 }
 
+TEST_F(CliTest, ABatchIsOneDocumentAndTellsWhatItsWritesDid) {
+  EXPECT_EQ(Run({"batch", "--json", "CREATE TEMP TABLE t (n int) ON COMMIT DROP", "INSERT INTO t VALUES (1), (2)",
+                 "SELECT n FROM t"})
+                .output,
+            "[\n  {\"command\": \"CREATE TABLE\"},\n"
+            "  {\"command\": \"INSERT\", \"affectedRows\": 2},\n"
+            "  {\"command\": \"SELECT\", \"rows\": [{\"n\": 1}, {\"n\": 2}]}\n]\n");
+  const Ended one_failed = Run({"batch", "--json", "--independent", "SELECT 1 AS a", "SELECT 1/0"});
+  EXPECT_EQ(one_failed.exit_code, 1);
+  EXPECT_TRUE(absl::StrContains(one_failed.output,
+                                "[\n  {\"command\": \"SELECT\", \"rows\": [{\"a\": 1}]},\n"
+                                "  {\"error\":{\"code\":\"INVALID_ARGUMENT\",\"reason\":\"DIVISION_BY_ZERO\","
+                                "\"sqlstate\":\"22012\",\"outcome\":\"ROLLED_BACK\","))
+      << one_failed.output;
+  EXPECT_EQ(Run({"query", "--json", "CREATE TABLE IF NOT EXISTS counted (n int)"}).exit_code, 0);
+  EXPECT_EQ(Run({"query", "--json", "INSERT INTO counted VALUES (1), (2), (3)"}).output,
+            "{\"command\": \"INSERT\", \"affectedRows\": 3}\n");
+  EXPECT_EQ(Run({"query", "--json", "SELECT 1 AS n WHERE false"}).output, "[]\n");
+}
+
 TEST_F(CliTest, AParameterMayBeCalledLikeACommand) {
   EXPECT_EQ(Run({"query", "--csv", "SELECT $1 AS a, $2 AS b", "health", "ping"}).output, "a,b\r\nhealth,ping\r\n");
 }
@@ -123,6 +147,20 @@ TEST_F(CliTest, NoValueSpeaksToTheTerminal) {
   EXPECT_TRUE(absl::StrContains(ended.output, u8"\\x1b[2J\\x07\\x9bé")) << ended.output;
 }
 
+TEST_F(CliTest, NoMessageSpeaksToTheTerminal) {
+  for (const char* level : {"NOTICE", "EXCEPTION"}) {
+    const Ended ended =
+        Run({"query", absl::StrCat("DO $$ BEGIN RAISE ", level, " E'\\x1b[2J' USING DETAIL = E'a\\x07', ",
+                                   "HINT = E'one\\ntwo'; END $$")});
+    EXPECT_TRUE(absl::StrContains(ended.output, "\\x1b[2J")) << ended.output;
+    EXPECT_EQ(ended.output.find('\x1b'), std::string::npos) << ended.output;
+    EXPECT_EQ(ended.output.find('\x07'), std::string::npos) << ended.output;
+  }
+  const Ended pointed = Run({"query", "SELECT 'ä\x1b\t', nothing"});
+  EXPECT_TRUE(absl::StrContains(pointed.output, "  SELECT 'ä\\x1b\\t', nothing\n                    ^\n"))
+      << pointed.output;
+}
+
 TEST_F(CliTest, ATimeLimitIsKept) {
   const Ended ended = Run({"query", "--timeout", "0.2", "SELECT pg_sleep(60)"});
   EXPECT_EQ(ended.exit_code, 1);
@@ -143,6 +181,31 @@ TEST_F(CliTest, PingNamesTheServer) {
   const Ended ended = Run({"ping", "-n", "2"});
   EXPECT_EQ(ended.exit_code, 0);
   EXPECT_TRUE(absl::StrContains(ended.output, "PostgreSQL " + Direct().Value("SHOW server_version"))) << ended.output;
+}
+
+// Something listens there, and says nothing.
+TEST_F(CliTest, AGatewayThatNeverAnswersIsNotReached) {
+  const testing_support::TempDir directory;
+  const int silent = testing_support::ListenAt(directory.File("silent"));
+  const std::string target = "unix:" + directory.File("silent");
+  EXPECT_EQ(RunSluice({"ping", "--timeout", "0.2"}, target).exit_code, 3);
+  EXPECT_EQ(RunSluice({"health", "--timeout", "0.2"}, target).exit_code, 3);
+  // Of a statement nobody knows.
+  const Ended query = RunSluice({"query", "--timeout", "0.2", "SELECT 1"}, target);
+  EXPECT_EQ(query.exit_code, 1);
+  EXPECT_TRUE(absl::StrContains(query.output, "Outcome: UNKNOWN")) << query.output;
+  close(silent);
+}
+
+TEST_F(CliTest, AFileThatIsNoCertificateIsAWrongArgument) {
+  const testing_support::TempDir directory;
+  const std::string no_pem = directory.Write("ca.pem", "hello\n");
+  const Ended ended = Run({"ping", "--ca_file", no_pem});
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_EQ(ended.output, absl::StrCat("sluice: ", no_pem, " holds no certificate (PEM)\n"));
+  EXPECT_EQ(Run({"ping", "--ca_file", "/nonexistent"}).output,
+            "sluice: can not read /nonexistent: No such file or directory\n");
+  EXPECT_EQ(Run({"ping", "--target", ""}).exit_code, 2);
 }
 
 TEST_F(CliTest, AMistypedArgumentIsNotEchoedWithItsPassword) {

@@ -68,6 +68,35 @@ TEST_F(ExecuteTest, DatesIntervalsAndNullsInArraysAreCppsOwn) {
             absl::StatusCode::kOutOfRange);
 }
 
+// An empty one as well, whose type no element tells; and one whose elements would be of two kinds.
+TEST_F(ExecuteTest, AVectorOfAnyNumberOrTimeIsAnArray) {
+  const auto type_of = [this](const auto& vector) {
+    const absl::StatusOr<client::Result> result = db().Execute("SELECT pg_typeof($1)::text || $1::text", vector);
+    return result.ok() ? *(*result)[0].Get<std::string>(0) : result.status().ToString();
+  };
+  EXPECT_EQ(type_of(std::vector<uint32_t>{4294967295}), "bigint[]{4294967295}");
+  EXPECT_EQ(type_of(std::vector<uint64_t>{1, uint64_t{1} << 63}), "numeric[]{1,9223372036854775808}");
+  EXPECT_EQ(type_of(std::vector<std::optional<uint64_t>>{std::nullopt, 1}), "numeric[]{NULL,1}");
+  EXPECT_EQ(type_of(std::vector<float>{0.5F}), "double precision[]{0.5}");
+  EXPECT_EQ(type_of(std::vector<int16_t>{-1}), "integer[]{-1}");
+  EXPECT_EQ(type_of(std::vector<bool>{true}), "boolean[]{t}");
+  EXPECT_EQ(type_of(std::vector<float>()), "double precision[]{}");
+  EXPECT_EQ(type_of(std::vector<uint32_t>()), "bigint[]{}");
+  const absl::Time now = absl::FromUnixMicros(1234567890123456);
+  EXPECT_EQ(type_of(std::vector<absl::Time>{now, absl::InfiniteFuture(), absl::InfinitePast()}),
+            "timestamp with time zone[]{\"2009-02-13 23:31:30.123456+00\",infinity,-infinity}");
+}
+
+TEST_F(ExecuteTest, ATimeOfAnyYearIsATimestamp) {
+  for (const absl::CivilSecond civil : {absl::CivilSecond(-43, 3, 15, 12, 30, 1), absl::CivilSecond(1, 1, 1),
+                                        absl::CivilSecond(9999, 12, 31, 23, 59, 59), absl::CivilSecond(12026, 1, 1)}) {
+    const absl::Time time = absl::FromCivil(civil, absl::UTCTimeZone()) + absl::Microseconds(1);
+    const absl::StatusOr<client::Result> result = db().Execute("SELECT $1", time);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(*(*result)[0].Get<absl::Time>(0), time) << civil;
+  }
+}
+
 TEST_F(ExecuteTest, AWriteTellsHowManyRowsItChanged) {
   ASSERT_TRUE(db().Execute("CREATE TABLE written (id int PRIMARY KEY, n int)").ok());
   EXPECT_EQ(db().Execute("INSERT INTO written SELECT i, 0 FROM generate_series(1, $1) i", 5)->affected_rows(), 5);
