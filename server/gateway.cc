@@ -128,6 +128,17 @@ void Gateway::AwaitCalls(absl::Time until) const {
   while (service_->calls_in_progress() > 0 && absl::Now() < until) absl::SleepFor(absl::Milliseconds(10));
 }
 
+// Until no call has come for a while: whoever hears DRAINING goes elsewhere, and whoever calls at the
+// very moment at which gRPC closes hears a CANCELLED that tells nothing.
+void Gateway::AwaitQuiet(absl::Time until) const {
+  constexpr absl::Duration kQuiet = absl::Milliseconds(100);
+  int64_t seen = -1;
+  while (seen != service_->calls_taken() && absl::Now() < until) {
+    seen = service_->calls_taken();
+    absl::SleepFor(kQuiet);
+  }
+}
+
 void Gateway::Drain(const std::string& why) {
   observer_.Record(observe::GatewayDraining{why});
   // Health first: a client that is told CANCELLED by a closing server does not retry.
@@ -145,6 +156,7 @@ void Gateway::Drain(const std::string& why) {
   // and answered. A cancel may take some time (Connection::Options::cancel_wait).
   service_->DrainCalls();
   AwaitCalls(absl::Now() + absl::Seconds(3));
+  AwaitQuiet(absl::Now() + absl::Seconds(1));
   server_->Shutdown(absl::Now() + absl::Milliseconds(100));
   pool_.reset();
   observer_.Record(observe::GatewayStopped{});

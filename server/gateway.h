@@ -39,6 +39,7 @@ class Gateway {
   Gateway(const config::Config& config, observe::Observer* observer);
   // Until no call is in progress.
   void AwaitCalls(absl::Time until) const;
+  void AwaitQuiet(absl::Time until) const;
 
   const config::Config config_;
   observe::Observer& observer_;

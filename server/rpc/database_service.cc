@@ -29,6 +29,7 @@ class CallReactor : public grpc::ServerUnaryReactor {
  public:
   explicit CallReactor(DatabaseService* service) : service_(*service) {
     ++service_.calls_in_progress_;
+    ++service_.calls_taken_;
     MutexLock lock(&service_.mu_);
     service_.reactors_.insert(this);
   }
@@ -44,6 +45,7 @@ class CallReactor : public grpc::ServerUnaryReactor {
     MutexLock lock(&service_.mu_);
     call_ = std::move(call);
   }
+  // Without the lock: gRPC calls it when Start has returned this reactor, and with it what Attach did.
   void OnCancel() override {
     if (call_ != nullptr) call_->OnCancel();
   }

@@ -2,6 +2,7 @@
 #define SLUICE_SERVER_RPC_DATABASE_SERVICE_H_
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
@@ -44,6 +45,8 @@ class DatabaseService
 
   // Calls that have been taken and not been answered to the end.
   int calls_in_progress() const { return calls_in_progress_; }
+  // All that have been taken since the start.
+  int64_t calls_taken() const { return calls_taken_; }
   // Ends the calls that are in flight; each is answered.
   void DrainCalls();
 
@@ -67,6 +70,7 @@ class DatabaseService
   query::TypeCatalog types_;
   sql::StatementBook book_;
   std::atomic<int> calls_in_progress_{0};
+  std::atomic<int64_t> calls_taken_{0};
   Mutex mu_;
   absl::flat_hash_set<CallReactor*> reactors_ ABSL_GUARDED_BY(mu_);
 };

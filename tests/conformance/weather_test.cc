@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/cpp/error.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
@@ -331,6 +332,32 @@ TEST_F(WeatherTest, DrainEndsAlsoWhenACallDoesNotAndSaysWhatBecameOfIt) {
   EXPECT_TRUE(Eventually([&direct] {
     return direct.Value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice'") == "0";
   }));
+}
+
+// A client that is told DRAINING goes elsewhere; until it is told, it calls.
+TEST_F(WeatherTest, WhoeverMeetsTheEndOfADrainHearsWhatBecameOfIt) {
+  const auto call_to_the_end = [](const std::string& target) {
+    client::Database::Options options;
+    options.target = target;
+    options.retries_max = 0;
+    const client::Database db = *client::Database::Open(options);
+    absl::Status last;
+    while (last.ok()) last = db.Execute("SELECT pg_sleep(0.002)").status();
+    return last;
+  };
+  for (int round = 0; round < 5; ++round) {
+    Gateway gateway(postgres_.Url(), {"--drain_delay=0s", "--drain_grace=0s", "--pool_size=4"});
+    ASSERT_TRUE(gateway.AwaitReady());
+    std::vector<std::future<absl::Status>> callers;
+    for (int i = 0; i < 20; ++i) {
+      callers.push_back(std::async(std::launch::async, call_to_the_end, gateway.address()));
+    }
+    ASSERT_TRUE(Eventually([this] {
+      return Direct().Value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.002)%'") != "1";
+    }));
+    EXPECT_EQ(gateway.Drain(), 0);
+    for (std::future<absl::Status>& caller : callers) EXPECT_EQ(client::ReasonOf(caller.get()), "DRAINING");
+  }
 }
 
 }  // namespace
