@@ -94,6 +94,15 @@ struct Describe {
   }
 };
 
+// Of the one kind of event that may be large.
+size_t BytesOf(const Event& event) {
+  size_t bytes = 0;
+  if (const auto* call = std::get_if<CallFinished>(&event)) {
+    for (const std::string& statement : call->statements) bytes += statement.size();
+  }
+  return bytes;
+}
+
 bool IsWorthALine(const Event& event) {
   const auto* call = std::get_if<CallFinished>(&event);
   return call == nullptr || !call->status.ok() || !call->statements.empty();
@@ -141,6 +150,7 @@ struct Log::State {
   Mutex mu;
   CondVar changed;
   std::vector<Entry> queue ABSL_GUARDED_BY(mu);
+  size_t queue_bytes ABSL_GUARDED_BY(mu) = 0;
   int64_t dropped ABSL_GUARDED_BY(mu) = 0;
   bool stopping ABSL_GUARDED_BY(mu) = false;
   bool stopped ABSL_GUARDED_BY(mu) = false;
@@ -152,6 +162,7 @@ struct Log::State {
         MutexLock lock(&mu);
         while (queue.empty() && !stopping) changed.Wait(&mu);
         entries.swap(queue);
+        queue_bytes = 0;
         if (dropped > 0) entries.push_back({absl::Now(), LinesDropped{dropped}});
         dropped = 0;
         last = stopping;
@@ -203,10 +214,13 @@ void Log::Record(const Event& event) {
   if (!IsWorthALine(event)) return;
   {
     MutexLock lock(&state_->mu);
-    if (state_->queue.size() >= state_->options.queue_length_max) {
+    const size_t bytes = BytesOf(event);
+    if (state_->queue.size() >= state_->options.queue_length_max ||
+        state_->queue_bytes + bytes > state_->options.queue_bytes_max) {
       ++state_->dropped;
       return;
     }
+    state_->queue_bytes += bytes;
     state_->queue.push_back({absl::Now(), event});
   }
   state_->changed.NotifyOne();

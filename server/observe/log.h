@@ -20,6 +20,8 @@ class Log : public Observer {
   struct Options {
     LogFormat format = LogFormat::kJson;
     size_t queue_length_max = 10000;
+    // Of the texts in it: statements (--echo_sql) may be of megabytes.
+    size_t queue_bytes_max = 16 << 20;
   };
 
   // `out` is a file descriptor that stays open to the end of the process. No stdio: its locks would

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "server/base/errors.h"
 
@@ -59,33 +60,65 @@ TEST(LogTest, WithTheirStatementsTheyAre) {
   EXPECT_NE(LinesOf(Json(), {call}).find("\"statements\":[\"SELECT 1\"]"), std::string::npos);
 }
 
-// A pipe that nobody reads: calls must go on, and the log must say what is missing.
-TEST(LogTest, WhatItCanNotWriteIsCountedAndStopsNobody) {
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  std::string read;
-  {
-    Log log(Json(/*queue_length_max=*/10), ends[1]);
-    // 64 KiB fit into the pipe, and ten lines into the queue.
-    for (int i = 0; i < 5000; ++i) log.Record(GatewayDraining{std::string(100, 'x')});
-    char buffer[1 << 16];
-    while (read.find("log_dropped") == std::string::npos) {
-      const ssize_t size = ::read(ends[0], buffer, sizeof(buffer));
-      ASSERT_GT(size, 0);
-      read.append(buffer, static_cast<size_t>(size));
-    }
+// A pipe that nobody reads until all has been recorded.
+class StuckLogTest : public testing::Test {
+ protected:
+  StuckLogTest() { EXPECT_EQ(pipe(ends_), 0); }
+  ~StuckLogTest() override {
+    close(ends_[0]);
+    close(ends_[1]);
   }
-  close(ends[0]);
-  close(ends[1]);
+
+  // All lines up to the one that tells how many are missing.
+  std::string ReadUntilDropped() {
+    std::string lines;
+    char buffer[1 << 16];
+    while (lines.find("log_dropped") == std::string::npos) {
+      const ssize_t size = read(ends_[0], buffer, sizeof(buffer));
+      EXPECT_GT(size, 0);
+      if (size <= 0) break;
+      lines.append(buffer, static_cast<size_t>(size));
+    }
+    return lines;
+  }
+
+  int ends_[2];
+};
+
+TEST_F(StuckLogTest, WhatItCanNotWriteIsCountedAndStopsNobody) {
+  Log log(Json(/*queue_length_max=*/10), ends_[1]);
+  // 64 KiB fit into the pipe, and ten lines into the queue.
+  for (int i = 0; i < 5000; ++i) log.Record(GatewayDraining{std::string(100, 'x')});
+  EXPECT_NE(ReadUntilDropped().find("log_dropped"), std::string::npos);
 }
 
-// Its thread is left alone in the pipe: a process must be able to end.
+TEST_F(StuckLogTest, LongStatementsAreBoundedInBytes) {
+  Log::Options options = Json();
+  options.queue_bytes_max = 1 << 20;
+  Log log(options, ends_[1]);
+  CallFinished call = Call(absl::OkStatus());
+  call.statements = {std::string(300000, 'x')};
+  for (int i = 0; i < 90; ++i) log.Record(call);
+  const std::string lines = ReadUntilDropped();
+  // The one that it is stuck in, and three in the queue.
+  EXPECT_LE(lines.size(), 5 * 300000);
+  EXPECT_GE(lines.size(), 3 * 300000);
+}
+
+// Its thread is left alone in the pipe: a process must be able to end. (The pipe stays open, like
+// standard error.)
 TEST(LogTest, APipeThatNobodyReadsDoesNotKeepItFromEnding) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  // Open to the end of the process, like standard error.
-  Log log(Json(), ends[1]);
-  for (int i = 0; i < 90; ++i) log.Record(GatewayDraining{std::string(10000, 'x')});
+  const absl::Time begin = absl::Now();
+  {
+    Log log(Json(), ends[1]);
+    for (int i = 0; i < 90; ++i) log.Record(GatewayDraining{std::string(10000, 'x')});
+  }
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(30));
+  char first = 0;
+  EXPECT_EQ(read(ends[0], &first, 1), 1);
+  EXPECT_EQ(first, '{');
 }
 
 }  // namespace
