@@ -22,8 +22,11 @@ absl::Status CheckSlots(const sql::Statement& facts, int parameter_count) {
   std::vector<bool> used(parameter_count, false);
   for (const sql::Placeholder& slot : facts.placeholders) {
     if (slot.number < 1 || slot.number > parameter_count) {
-      return errors::ParameterCount(
-          absl::StrCat("there is no parameter $", slot.number, " (", parameter_count, " sent)"), "42P02");
+      // (The lexer stops counting at the end of an int.)
+      const std::string which =
+          slot.number > kParametersMax ? absl::StrCat("past $", kParametersMax) : absl::StrCat("$", slot.number);
+      return errors::ParameterCount(absl::StrCat("there is no parameter ", which, " (", parameter_count, " sent)"),
+                                    "42P02");
     }
     used[slot.number - 1] = true;
   }

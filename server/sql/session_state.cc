@@ -110,7 +110,8 @@ absl::Status CheckLeavesNothingBehind(const Words& words) {
     return TemporaryObject();
   }
   if (words.has_lasting_set_config()) {
-    return errors::SessionState("set_config for the session", "give it the word true as its third argument");
+    return errors::SessionState("set_config that may last for the session",
+                                "write the word true as its third argument: what is computed there is not known");
   }
   return absl::OkStatus();
 }

@@ -130,9 +130,7 @@ absl::StatusOr<Statement> ParseStatement(absl::string_view text, bool has_parame
   if (has_parameters && !takes_parameters) return errors::ParametersNotAllowed(statement.keyword);
   // In the body of a function a $1 without parameters is right.
   if (!has_parameters && takes_parameters && !statement.placeholders.empty()) {
-    return errors::ParameterCount(
-        absl::StrCat("the statement has $", statement.placeholders[0].number, ", but no parameters were sent"),
-        "08P01");
+    return errors::ParameterCount("the statement has parameters ($n), but none were sent", "08P01");
   }
   RETURN_IF_ERROR(CheckLeavesNothingBehind(words));
   statement.may_share_transaction = MayShareTransaction(words);

@@ -80,6 +80,12 @@ int Number(const std::string& text) {
   return absl::SimpleAtoi(text, &number) ? number : 0;
 }
 
+void RequireReady(const Gateway& gateway) {
+  if (gateway.AwaitReady()) return;
+  std::fprintf(stderr, "compare: a gateway does not get ready:\n%s\n", gateway.log().c_str());
+  std::exit(1);
+}
+
 // The database with a way to it that is as long as it is told.
 class Site {
  public:
@@ -93,7 +99,7 @@ class Site {
     if (!is_local_) link_.Delay(round_trip / 2);
     if (!is_local_) direct_link_.Delay(round_trip / 2);
     gateway_ = std::make_unique<Gateway>(Url());
-    gateway_->AwaitReady();
+    RequireReady(*gateway_);
   }
 
   // What a client of the database connects to.
@@ -139,7 +145,7 @@ Target TargetOf(Gateway* gateway) { return {gateway->address(), gateway->process
 Measurement MeasureWith(const std::vector<std::string>& flags, const std::string& token, const Site& site,
                         const Workload& workload, int callers, absl::Duration length) {
   Gateway gateway(site.Url(), flags);
-  gateway.AwaitReady();
+  RequireReady(gateway);
   Target target = TargetOf(&gateway);
   target.token = token;
   return MeasureGateway(target, workload, callers, length);

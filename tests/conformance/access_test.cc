@@ -117,13 +117,16 @@ TEST_F(AccessTest, PermissionsHold) {
         "COPY (SELECT 1) TO PROGRAM 'true'", "LOCK TABLE kept", "NOTIFY a"}) {
     EXPECT_EQ(Reason(reader.Execute(way_around)), "STATEMENT_NOT_ALLOWED") << way_around;
   }
-  EXPECT_NE(Reason(reader.Execute("SELECT set_config('transaction_read_only', 'off', true)")), "ok");
-  for (const char* opening : {"SET LOCAL transaction_read_only = off", "SET LOCAL \"transaction_read_only\" = off",
-                              "SET LOCAL U&\"transaction\\005fread_only\" = off",
-                              "SELECT set_config('transaction_read_only', 'off', true)"}) {
-    EXPECT_NE(
+  EXPECT_EQ(Reason(reader.Execute("SELECT set_config('transaction_read_only', 'off', true)")), "SESSION_STATE");
+  const std::pair<const char*, const char*> openings[] = {
+      {"SET LOCAL transaction_read_only = off", "TRANSACTION_CONTROL"},
+      {"SET LOCAL \"transaction_read_only\" = off", "TRANSACTION_CONTROL"},
+      {"SET LOCAL U&\"transaction\\005fread_only\" = off", "TRANSACTION_CONTROL"},
+      {"SELECT set_config('transaction_read_only', 'off', true)", "SESSION_STATE"}};
+  for (const auto& [opening, reason] : openings) {
+    EXPECT_EQ(
         Reason(reader.ExecuteAtomic({client::Statement(opening), client::Statement("INSERT INTO kept VALUES (1)")})),
-        "ok")
+        reason)
         << opening;
   }
   for (const char* escape :
