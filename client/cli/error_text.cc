@@ -29,7 +29,7 @@ std::string OutcomeText(Outcome outcome) {
   switch (outcome) {
     case v1::OUTCOME_NOT_STARTED: return "nothing was run";
     case v1::OUTCOME_ROLLED_BACK: return "everything was rolled back";
-    case v1::OUTCOME_COMMITTED: return "IT WAS COMMITTED, only its answer is missing: do not repeat it";
+    case v1::OUTCOME_COMMITTED: return "IT WAS COMMITTED, only its answer is missing: do not repeat a write";
     default: return "UNKNOWN: it may have been committed; look before you repeat it";
   }
 }

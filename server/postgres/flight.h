@@ -39,6 +39,8 @@ struct Flight {
 
   // Its end becomes statement_timeout, and a cancel for what that can not end.
   TimeBudget time;
+  // What one statement may take of it at most.
+  absl::Duration statement_time_max = absl::InfiniteDuration();
   // Past this many bytes of answer the flight is cancelled: libpq keeps it all in memory.
   int64_t answer_bytes_max = 64 << 20;
 };

@@ -43,7 +43,8 @@ void AppendPrelude(const Flight& flight, const FixedPrelude& prelude, bool sets_
 void AppendTimeLimit(const Flight& flight, const FixedPrelude& prelude, bool sets_time_limit, absl::Time now,
                      Message* message) {
   if (!sets_time_limit || flight.time.work_until == absl::InfiniteFuture()) return;
-  const absl::Duration left = std::min(flight.time.work_until - now, prelude.time_limit_max);
+  const absl::Duration left =
+      std::min({flight.time.work_until - now, prelude.time_limit_max, flight.statement_time_max});
   constexpr int64_t kTimeoutMax = std::numeric_limits<int32_t>::max();
   // 0 would mean none.
   const int64_t limit_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(left), 1, kTimeoutMax);

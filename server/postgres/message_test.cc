@@ -39,6 +39,15 @@ TEST(MessageTest, ADeadlineThatIsAllButOverIsStillALimit) {
   EXPECT_EQ(Compose(flight, FixedPrelude(), true, kNow).text, "SET LOCAL statement_timeout = 1;SELECT 1");
 }
 
+TEST(MessageTest, AStatementMayBeGivenLessThanTheCallHas) {
+  Flight flight = Of({"SELECT 1"});
+  flight.time.work_until = kNow + absl::Seconds(30);
+  flight.statement_time_max = absl::Milliseconds(500);
+  const Message message = Compose(flight, FixedPrelude(), true, kNow);
+  EXPECT_EQ(message.text, "SET LOCAL statement_timeout = 500;SELECT 1");
+  EXPECT_EQ(message.time_limit, absl::Milliseconds(500));
+}
+
 TEST(MessageTest, WhatFliesAloneHasNoPrelude) {
   Flight flight = Of({"VACUUM"});
   flight.alone = true;

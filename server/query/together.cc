@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/query/answer.h"
 #include "server/query/leg.h"
@@ -12,15 +13,21 @@
 namespace sluice::query {
 namespace {
 
+using postgres::CutShort;
 using postgres::Flight;
 using postgres::FlightFailure;
 using postgres::FlightReport;
+
+// Each of them usually takes a few milliseconds. One that takes so long waits for a lock, or has become
+// slow: it is ended, and nobody waits for it any longer, since each then flies alone.
+constexpr absl::Duration kPatience = absl::Milliseconds(500);
 
 // Those that ask for the same: one statement, one answer. Of writes, one call.
 struct Seat {
   std::vector<Companion*> companions;
 
   const Plan& plan() const { return *companions[0]->plan; }
+  sql::StatementCost& cost() const { return plan().statements[0].bound.known->cost; }
 };
 
 bool AskTheSame(const Plan& one, const Plan& other) {
@@ -107,12 +114,21 @@ void EndAtFailure(const Seat& seat, const FlightFailure& failure, const Turn& tu
   EndAgain(seat, status, /*alone=*/true);
 }
 
+// What one of a group hears whose commit is in doubt. That the time was up is said to whom it belonged.
+absl::Status InDoubt(const FlightFailure& failure, const Companion& companion, const Turn& turn) {
+  const bool by_its_own_deadline =
+      failure.cut_short == CutShort::kByDeadline && companion.time.work_until <= absl::Now();
+  const bool concerns_it = failure.cut_short == CutShort::kNo || failure.cut_short == CutShort::kByCaller;
+  if (concerns_it || by_its_own_deadline) return ToStatus(failure, *companion.plan, PlannedStatement(), turn);
+  return errors::OutcomeUnknown("a flight that it shared was cut short, and how it ended is not known");
+}
+
 // A group of writes that was not committed: nothing of it was done, so each is done by itself and
 // has its own result or error; or it is not known, of none.
 void EndUncommitted(const std::vector<Seat>& seats, const FlightFailure& failure, const Turn& turn) {
   for (const Seat& seat : seats) {
     if (failure.outcome == v1::OUTCOME_UNKNOWN) {
-      EndWithStatus(seat, ToStatus(failure, seat.plan(), PlannedStatement(), turn));
+      EndWithStatus(seat, InDoubt(failure, *seat.companions[0], turn));
     } else {
       EndAgain(seat, NotRunYet(), /*alone=*/failure.is_verdict || failure.will_not_pass);
     }
@@ -144,6 +160,7 @@ Flight FlightFor(const std::vector<Seat>& seats, bool writes) {
   flight.identity = seats[0].plan().identity;
   flight.read_only = !writes;
   flight.answer_bytes_max = seats[0].plan().answer_bytes_max;
+  flight.statement_time_max = kPatience;
   for (const Seat& seat : seats) flight.statements.push_back(seat.plan().statements[0].bound.text);
   return flight;
 }
@@ -160,11 +177,16 @@ TimeBudget TimeFor(const std::vector<Companion>& companions) {
 // Each statement's part of what a flight took, by what they usually take: equal parts would make
 // one that is slow look quick among others.
 void RecordCosts(const std::vector<Seat>& seats, absl::Duration took) {
-  const auto cost = [](const Seat& seat) -> sql::StatementCost& { return seat.plan().statements[0].bound.known->cost; };
-  const auto usual = [&cost](const Seat& seat) { return std::max(cost(seat).typical(), absl::Microseconds(1)); };
+  const auto usual = [](const Seat& seat) { return std::max(seat.cost().typical(), absl::Microseconds(1)); };
   absl::Duration sum;
   for (const Seat& seat : seats) sum += usual(seat);
-  for (const Seat& seat : seats) cost(seat).Record(took * absl::FDivDuration(usual(seat), sum));
+  for (const Seat& seat : seats) seat.cost().Record(took * absl::FDivDuration(usual(seat), sum));
+}
+
+// Of a flight that failed: one that wore out the patience is not quick any more.
+void RecordFailure(const std::vector<Seat>& seats, const FlightFailure& failure) {
+  const bool took_too_long = failure.time_limit > absl::ZeroDuration() && failure.statement < seats.size();
+  if (took_too_long) seats[failure.statement].cost().Record(failure.time_limit);
 }
 
 void Charge(const CallCost& flight, Companion* companion) {
@@ -191,7 +213,11 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   for (const Companion& companion : *companions) companion.token->TakePart(&nobody);
   const FlightReport report = turn.Fly(FlightFor(seats, writes));
   for (const Companion& companion : *companions) companion.token->TakePart(nullptr);
-  if (!report.failure.has_value()) RecordCosts(seats, turn.server_time());
+  if (report.failure.has_value()) {
+    RecordFailure(seats, *report.failure);
+  } else {
+    RecordCosts(seats, turn.server_time());
+  }
   for (Companion& companion : *companions) Charge(flight_cost, &companion);
 
   // Of writes none is answered before the commit.

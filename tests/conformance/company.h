@@ -26,7 +26,7 @@ class CompanyTest : public ConformanceTest {
   void StartGateway(const std::string& url, std::vector<std::string> flags = {}) {
     flags.push_back("--pool_size=1");
     // On a busy machine quick statements look slow.
-    flags.push_back("--flight_work_max=1s");
+    flags.push_back("--flight_work_max=" + work_max_);
     narrow_ = std::make_unique<testing_support::Gateway>(url, flags);
     ASSERT_TRUE(narrow_->AwaitReady());
   }
@@ -63,12 +63,17 @@ class CompanyTest : public ConformanceTest {
   std::vector<Answer> WaitingUntil(const std::function<void()>& release,
                                    const std::vector<client::Statement>& statements,
                                    const client::CallOptions& options = client::CallOptions()) {
+    return WaitingUntil(release, statements, std::vector<client::CallOptions>(statements.size(), options));
+  }
+  std::vector<Answer> WaitingUntil(const std::function<void()>& release,
+                                   const std::vector<client::Statement>& statements,
+                                   const std::vector<client::CallOptions>& options) {
     Answers answers;
     const client::Database db = Db();
-    for (const client::Statement& statement : statements) {
-      answers.push_back(std::async(std::launch::async, [&] {
+    for (size_t i = 0; i < statements.size(); ++i) {
+      answers.push_back(std::async(std::launch::async, [&, i] {
         for (;;) {
-          Answer answer = db.Execute(statement, options);
+          Answer answer = db.Execute(statements[i], options[i]);
           // The probe had its place.
           if (Reason(answer) != "GATEWAY_OVERLOADED") return answer;
         }
@@ -121,6 +126,7 @@ class CompanyTest : public ConformanceTest {
   }
 
   std::unique_ptr<testing_support::Gateway> narrow_;
+  std::string work_max_ = "1s";
   // Of the caller; empty where the gateway does not know its callers.
   std::string token_;
 };

@@ -173,6 +173,56 @@ TEST_F(GroupCommitTest, WhenTheWayBackBreaksNobodyIsToldThatItWasDone) {
   EXPECT_TRUE(done == "0" || done == "5") << done;
 }
 
+// A row that somebody has locked holds up whoever wants it, and nobody beside.
+TEST_F(GroupCommitTest, AGroupDoesNotWaitForALock) {
+  Direct().Run("INSERT INTO sales (n) VALUES (1)");
+  StartWith(R"("sql", "group_commit")", 4);
+  const client::Statement sell("UPDATE sales SET id = id + 1 WHERE n = $1", 1);
+  Introduce(sell);
+  Direct().Run("UPDATE sales SET id = 0");
+  testing_support::Direct gate(postgres_->ConnectionString()), row(postgres_->ConnectionString());
+  row.Run("BEGIN; SELECT FROM sales FOR UPDATE");
+  auto busy = Occupy(&gate);
+  const auto waits_alone = [this] {
+    return Direct().Value(
+               "SELECT (SELECT count(*) FROM regexp_matches(query, 'UPDATE sales', 'g')) FROM pg_stat_activity "
+               "WHERE wait_event_type = 'Lock'") == "1";
+  };
+  const auto let_them_meet = [&] {
+    gate.Run("COMMIT");
+    EXPECT_TRUE(testing_support::Eventually(waits_alone));
+    row.Run("COMMIT");
+  };
+  for (const Answer& answer : WaitingUntil(let_them_meet, std::vector<client::Statement>(4, sell))) {
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->info().flight_statements(), 1);
+  }
+  EXPECT_TRUE(busy.get().ok());
+  EXPECT_EQ(Sales("id"), "4");
+}
+
+// The first deadline in it cuts a group short; the others are not told that theirs has passed.
+TEST_F(GroupCommitTest, OfADoubtfulGroupOnlyWhoseTimeIsUpHearsOfADeadline) {
+  FaultProxy network(postgres_->socket_directory() + "/.s.PGSQL.5432");
+  work_max_ = "100ms";
+  StartWith(R"("sql", "group_commit")", 3, network.Url());
+  IntroduceWrite(kInsert);
+  std::vector<client::CallOptions> options(3);
+  options[1].timeout = absl::Seconds(3);
+  testing_support::Direct gate(postgres_->ConnectionString());
+  auto busy = Occupy(&gate);
+  const auto lose_the_commit = [&] {
+    network.HoldFrom(FaultProxy::Way::kToServer, "INSERT INTO sales");
+    gate.Run("COMMIT");
+  };
+  const std::vector<Answer> answers = WaitingUntil(lose_the_commit, Inserts(3), options);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Reason(answers[i]), i == 1 ? "DEADLINE_EXCEEDED" : "OUTCOME_UNKNOWN");
+    EXPECT_EQ(FactsOf(answers[i].status()).outcome, v1::OUTCOME_UNKNOWN);
+  }
+  EXPECT_TRUE(busy.get().ok());
+}
+
 // A row that somebody else has locked does not keep a gateway from ending, nor from saying what
 // became of those that waited for it.
 TEST_F(GroupCommitTest, ADrainEndsAGroupAndEachHearsOfIt) {

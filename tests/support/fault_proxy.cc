@@ -80,6 +80,11 @@ void FaultProxy::Hold(Way way) {
   held_[static_cast<int>(way)] = true;
 }
 
+void FaultProxy::HoldFrom(Way way, const std::string& bytes) {
+  MutexLock lock(&mu_);
+  hold_from_[static_cast<int>(way)] = bytes;
+}
+
 void FaultProxy::Release(Way way) {
   {
     MutexLock lock(&mu_);
@@ -181,6 +186,11 @@ bool FaultProxy::Receive(Stream* stream) {
   if (size < 0) return errno == EAGAIN || errno == EINTR;
   stream->ended = size == 0;
   bytes.resize(static_cast<size_t>(size));
+  std::string& hold_from = hold_from_[static_cast<int>(stream->way)];
+  if (!hold_from.empty() && bytes.find(hold_from) != std::string::npos) {
+    held_[static_cast<int>(stream->way)] = true;
+    hold_from.clear();
+  }
   std::string& cut_before = cut_before_[static_cast<int>(stream->way)];
   const size_t found = cut_before.empty() ? std::string::npos : bytes.find(cut_before);
   if (found != std::string::npos) {

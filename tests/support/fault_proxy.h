@@ -35,6 +35,8 @@ class FaultProxy {
   void Delay(absl::Duration each_way);
   // Nothing passes this way until Release; the connections stay, as if a cable were out.
   void Hold(Way way);
+  // The same from the moment on at which `bytes` would pass. They must come in one piece.
+  void HoldFrom(Way way, const std::string& bytes);
   void Release(Way way);
   // Bytes that are held back now.
   int64_t held_bytes(Way way) const;
@@ -62,6 +64,7 @@ class FaultProxy {
   mutable Mutex mu_;
   absl::Duration delay_ ABSL_GUARDED_BY(mu_);
   bool held_[2] ABSL_GUARDED_BY(mu_) = {false, false};
+  std::string hold_from_[2] ABSL_GUARDED_BY(mu_);
   std::string cut_before_[2] ABSL_GUARDED_BY(mu_);
   bool cut_all_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
