@@ -82,32 +82,19 @@ bool Call::EndTurn(const query::TurnEnd& end) {
   if (!end.again) {
     // Also a turn that came to nothing.
     const bool untouched = !end.status.ok() && OutcomeOf(end.status) == v1::OUTCOME_NOT_STARTED;
-    Finish(untouched && LeftSomething() ? last_turn_ : end.status);
+    Finish(untouched ? last_turn_.Or(end.status, cost_.statement) : end.status);
     return true;
   }
-  KeepLastTurn(end.status);
+  last_turn_.Keep(end.status, cost_.statement);
   waiting_since_ = absl::Now();
   if (!token_.cancelled() && waiting_since_ < facts_.time.work_until) return false;
   Refuse(CancelledStatus());
   return true;
 }
 
-// A turn that may have left something behind is not forgotten for one that never started.
-void Call::KeepLastTurn(const absl::Status& status) {
-  const bool of_another_statement = last_turn_statement_ != cost_.statement;
-  if (last_turn_.ok() || of_another_statement || OutcomeOf(status) != v1::OUTCOME_NOT_STARTED) last_turn_ = status;
-  last_turn_statement_ = cost_.statement;
-}
-
 void Call::Refuse(const absl::Status& refusal) {
   cost_.queue_time += absl::Now() - waiting_since_;
-  Finish(work_->GiveUp(LeftSomething() ? last_turn_ : refusal, refusal));
-}
-
-// Whether the last turn may have done something.
-bool Call::LeftSomething() const {
-  return !last_turn_.ok() && last_turn_statement_ == cost_.statement &&
-         OutcomeOf(last_turn_) != v1::OUTCOME_NOT_STARTED;
+  Finish(work_->GiveUp(last_turn_.Or(refusal, cost_.statement), refusal));
 }
 
 // gRPC cancels a call at its deadline too.

@@ -17,6 +17,7 @@
 #include "server/query/cancel_token.h"
 #include "server/query/together.h"
 #include "server/query/turn.h"
+#include "server/rpc/last_turn.h"
 
 namespace sluice::rpc {
 
@@ -86,8 +87,6 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   void BeginTurn();
   // Whether the call is done with it.
   bool EndTurn(const query::TurnEnd& end);
-  void KeepLastTurn(const absl::Status& status);
-  bool LeftSomething() const;
   absl::Status CancelledStatus() const;
   void Finish(const absl::Status& status);
 
@@ -103,9 +102,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   // Touched by one thread at a time: whoever has the call as a Waiter.
   query::CallCost cost_;
   absl::Time waiting_since_;
-  // Of the last turn, if the call waits for another.
-  absl::Status last_turn_;
-  size_t last_turn_statement_ = 0;
+  LastTurn last_turn_;
 };
 
 }  // namespace sluice::rpc
