@@ -1,5 +1,7 @@
 #include "server/auth/callers.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -150,6 +152,11 @@ absl::StatusOr<std::vector<KnownCaller>> ParseCallers(absl::string_view text) {
 }
 
 absl::StatusOr<std::vector<KnownCaller>> LoadCallers(const std::string& path) {
+  // A pipe would be waited for, by the thread that waits for signals; and has nothing to be read again.
+  struct stat facts = {};
+  if (stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is no regular file"));
+  }
   ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   absl::StatusOr<std::vector<KnownCaller>> callers = ParseCallers(text);
   if (!callers.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", callers.status().message()));

@@ -1,10 +1,9 @@
 #include "server/base/file.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
-#include <sstream>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -12,27 +11,27 @@
 namespace sluice {
 namespace {
 
-std::string CanNotRead(const std::string& path, int error) {
-  return absl::StrCat("can not read ", path, ": ", std::generic_category().message(error));
+absl::Status CanNotRead(const std::string& path, int error) {
+  const std::string why = absl::StrCat("can not read ", path, ": ", std::generic_category().message(error));
+  return error == ENOENT || error == ENOTDIR ? absl::NotFoundError(why) : absl::InvalidArgumentError(why);
 }
 
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  struct stat facts = {};
-  if (stat(path.c_str(), &facts) != 0) {
-    const bool is_there = errno != ENOENT && errno != ENOTDIR;
-    const std::string why = CanNotRead(path, errno);
-    return is_there ? absl::InvalidArgumentError(why) : absl::NotFoundError(why);
-  }
-  if (!S_ISREG(facts.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, " is no regular file"));
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::InvalidArgumentError(CanNotRead(path, errno));
-  std::ostringstream text;
-  // (An empty file sets the failure bit of the reader.)
-  if (facts.st_size > 0 && !(text << file.rdbuf())) return absl::InvalidArgumentError(CanNotRead(path, errno));
-  return text.str();
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return CanNotRead(path, errno);
+  std::string text;
+  char block[1 << 16];
+  ssize_t size = 0;
+  do {
+    size = read(file, block, sizeof(block));
+    if (size > 0) text.append(block, static_cast<size_t>(size));
+  } while (size > 0 || (size < 0 && errno == EINTR));
+  const int error = errno;
+  close(file);
+  if (size < 0) return CanNotRead(path, error);
+  return text;
 }
 
 }  // namespace sluice

@@ -7,8 +7,8 @@
 
 namespace sluice {
 
-// All of a regular file. NOT_FOUND if there is none of this name; else INVALID_ARGUMENT, with the
-// system's reason. (A directory has no text, and a pipe would be waited for.)
+// All of a file. NOT_FOUND if there is none of this name; else INVALID_ARGUMENT, with the system's
+// reason. Of a pipe, waits for whoever writes into it.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 }  // namespace sluice

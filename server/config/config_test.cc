@@ -96,13 +96,13 @@ TEST_F(ConfigTest, AUrlIsShownWithEachHostsPortAndWithoutItsPassword) {
 
 TEST_F(ConfigTest, AFileThatCanNotBeReadIsAProblem) {
   EXPECT_FALSE(Make({"--config_file=" + testing::TempDir()}).has_value());
-  EXPECT_TRUE(absl::StrContains(Problems(), "is no regular file")) << Problems();
+  EXPECT_TRUE(absl::StrContains(Problems(), "Is a directory")) << Problems();
   problems_.clear();
   EXPECT_FALSE(Make({"--config_file=/nonexistent"}).has_value());
   EXPECT_TRUE(absl::StrContains(Problems(), "No such file")) << Problems();
   problems_.clear();
   EXPECT_FALSE(Make({}, /*dot_env=*/testing::TempDir()).has_value());
-  EXPECT_TRUE(absl::StrContains(Problems(), "is no regular file")) << Problems();
+  EXPECT_TRUE(absl::StrContains(Problems(), "Is a directory")) << Problems();
   problems_.clear();
   EXPECT_TRUE(Make({}, /*dot_env=*/"/nonexistent").has_value()) << Problems();
 }
