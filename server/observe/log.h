@@ -20,7 +20,7 @@ class Log : public Observer {
   struct Options {
     LogFormat format = LogFormat::kJson;
     size_t queue_length_max = 10000;
-    // Of the texts in it: statements (--echo_sql) may be of megabytes.
+    // Of the texts in it: statements (--echo_sql) may be of megabytes. As much again is being written.
     size_t queue_bytes_max = 16 << 20;
   };
 
