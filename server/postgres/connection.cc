@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -44,6 +45,7 @@ Connection::Connection(std::unique_ptr<Session> session, const Options& options,
       jit_(jit),
       canceller_(canceller),
       opened_at_(absl::Now()),
+      round_trip_(options.round_trip == nullptr ? &own_round_trip_ : options.round_trip),
       session_(std::move(session)) {
   PQsetNoticeReceiver(session_->handle(), ReceiveNotice, &notices_);
 }
@@ -127,7 +129,7 @@ FlightReport Connection::Fly(const Flight& flight) {
 
 // The failure, or nullopt if every statement completed.
 std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightReport* report) {
-  answered_ = false;
+  sent_ = answered_ = false;
   if (interrupt_.raised()) return NotStarted(CutShort::kByCaller, *report);
   if (absl::Now() >= flight.time.work_until) return NotStarted(CutShort::kByDeadline, *report);
   // What a quote is depends on the encoding; it may have changed with what came just now.
@@ -136,24 +138,26 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
     return NotStarted(CutShort::kNo, *report);
   }
 
+  const absl::Time sent_at = absl::Now();
+  const Message message = Compose(flight, prelude_, jit_->may_set_beside_statements(), sent_at);
   Reception::Limits limits;
   limits.deadline = flight.time.work_until;
   // statement_timeout ends a statement more cleanly than a cancel, but only one.
-  const bool has_own_timeout = !flight.alone && flight.statements.size() == 1;
+  const bool has_own_timeout = message.time_limit != absl::InfiniteDuration() && flight.statements.size() == 1;
   limits.cancel_at = flight.time.work_until + (has_own_timeout ? flight.time.cancel_room() : absl::ZeroDuration());
   limits.answer_by = flight.time.answer_by;
   limits.cancel_wait = cancel_wait_;
   limits.answer_bytes_max = flight.answer_bytes_max;
 
-  const absl::Time sent_at = absl::Now();
-  const Message message = Compose(flight, prelude_, jit_->may_set_beside_statements(), sent_at);
   report->round_trips = 1;
-  const Sent sent = Send(session_->handle(), message.text, interrupt_, limits.cancel_at + cancel_wait_);
+  sent_ = true;
+  const absl::Time give_up = std::min(limits.cancel_at + cancel_wait_, limits.answer_by);
+  const Sent sent = Send(session_->handle(), message.text, interrupt_, give_up);
   if (sent != Sent::kWhole) return FailureOfSending(sent, *report);
 
   Reception reception(session_->handle(), &interrupt_, canceller_, limits);
   reception.Read(message.prelude_statements, report);
-  LearnRoundTrip(absl::Now() - sent_at);
+  const absl::Duration took = absl::Now() - sent_at;
   copying_ = reception.copying();
   lost_ = reception.gave_up() || PQstatus(session_->handle()) != CONNECTION_OK;
   // Even if the statement ended by a cancel: another one's (statement_timeout, an operator)
@@ -166,18 +170,17 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   const bool broke_off = reception.error().has_value() && reception.error()->severity != "ERROR";
   if (all_done && (broke_off || !reception.error().has_value())) {
     answered_ = true;
+    flight.is_proof ? round_trip_->OnProof(took) : round_trip_->OnFlight(took);
     return std::nullopt;
   }
   FlightFailure failure = FailureOfAnswer(reception, message, flight.may_commit_midway, sent_at);
   LocateError(message, report->results.size(), &failure);
-  failure.in_prelude = reception.completed() < message.prelude_statements;
+  // The prelude's last statement is the identity. (A syntax error comes before anything has run, and
+  // has a place in the statements.)
+  failure.of_identity =
+      !flight.identity.empty() && failure.position == 0 && reception.completed() + 1 == message.prelude_statements;
   answered_ = failure.is_verdict;
   return failure;
-}
-
-// Down at once, up slowly, should the way have become longer.
-void Connection::LearnRoundTrip(absl::Duration took) {
-  round_trip_ = took < round_trip_ ? took : round_trip_ + (took - round_trip_) / 256;
 }
 
 FlightFailure Connection::FailureOfSending(Sent sent, const FlightReport& report) {

@@ -15,6 +15,7 @@
 #include "server/postgres/interrupt.h"
 #include "server/postgres/jit.h"
 #include "server/postgres/message.h"
+#include "server/postgres/round_trip.h"
 #include "server/postgres/server_facts.h"
 #include "server/postgres/session.h"
 #include "server/postgres/transmission.h"
@@ -37,6 +38,8 @@ class Connection {
     absl::Duration cancel_wait = absl::Seconds(2);
     // When it becomes true, an attempt to connect is given up within 100 ms.
     const std::atomic<bool>* closing = nullptr;
+    // What all connections of a pool learn together; null: this one learns by itself.
+    RoundTrip* round_trip = nullptr;
   };
 
   struct OpenFailure {
@@ -51,7 +54,8 @@ class Connection {
 
   // Sends one message and reads its whole answer. Checks first, with one system call,
   // that the session still lives: what is found dead here was not started. Returns by the
-  // flight's deadline plus Options::cancel_wait.
+  // flight's TimeBudget::answer_by; if that is infinite, by its deadline plus TimeBudget::cancel_room
+  // and twice Options::cancel_wait.
   FlightReport Fly(const Flight& flight);
 
   // Cancels the flight in progress, or the next one, from any thread. The owner clears it
@@ -64,14 +68,18 @@ class Connection {
   // The pooler refused how this session carries the JIT setting; a new one will not.
   bool jit_refused() const { return jit_refused_; }
   absl::Time opened_at() const { return opened_at_; }
-  // The shortest that a flight took lately: the way there and back, with next to no work.
-  absl::Duration round_trip() const { return round_trip_; }
+  // The way there and back; infinite until it is known.
+  absl::Duration round_trip() const { return round_trip_->typical(); }
   const ServerFacts& facts() const { return facts_; }
   // Calls can share a flight only where it can be READ ONLY, which takes a SET beside them.
-  bool may_carry_company() const { return jit_->may_set_beside_statements(); }
+  // And only in READ COMMITTED does each see what it would see alone, and is nothing taken back that
+  // one before a failure was told.
+  bool may_carry_company() const { return jit_->may_set_beside_statements() && facts_.reads_committed; }
   // The last flight came to its end, or PostgreSQL itself judged a statement of it: proof that
   // there is a database behind this session.
   bool answered() const { return answered_; }
+  // It was sent, and that did not come of it.
+  bool failed_to_answer() const { return sent_ && !answered_; }
   // Reads standard_conforming_strings as the server last reported it.
   bool strings_conform() const;
   // Somebody changed the session's encoding, or how it reads and writes values.
@@ -83,7 +91,6 @@ class Connection {
   bool Probe(absl::Time deadline, OpenFailure* failure);
   void ComposePrelude();
   std::optional<FlightFailure> FlyInto(const Flight& flight, FlightReport* report);
-  void LearnRoundTrip(absl::Duration took);
   FlightFailure FailureOfSending(Sent sent, const FlightReport& report);
   FlightFailure FailureOfAnswer(const Reception& reception, const Message& message, bool may_commit_midway,
                                 absl::Time sent_at);
@@ -103,8 +110,10 @@ class Connection {
   bool jit_refused_ = false;
   bool lost_ = false;
   bool copying_ = false;
+  bool sent_ = false;
   bool answered_ = false;
-  absl::Duration round_trip_ = absl::InfiniteDuration();
+  RoundTrip own_round_trip_;
+  RoundTrip* const round_trip_;
   // Where the notice receiver puts what it gets; null between flights.
   std::vector<ServerError>* notices_ = nullptr;
   std::unique_ptr<Session> session_;

@@ -37,6 +37,9 @@ struct Flight {
   bool read_only = false;
   bool deferrable = false;
 
+  // Next to no work: what it takes is the way there and back.
+  bool is_proof = false;
+
   // Its end becomes statement_timeout, and a cancel for what that can not end.
   TimeBudget time;
   // What one statement may take of it at most.
@@ -50,8 +53,8 @@ enum class CutShort { kNo, kByCaller, kByDeadline, kBySize };
 
 struct FlightFailure {
   Outcome outcome = v1::OUTCOME_UNKNOWN;
-  // It came before the flight's own statements: of its identity.
-  bool in_prelude = false;
+  // Of the statement that sets for whom the others run.
+  bool of_identity = false;
   // Which statement failed, from 0; meaningful if `error` came from PostgreSQL.
   size_t statement = 0;
   // The first error that was received. A made-up one of libpq has no sqlstate.

@@ -84,12 +84,12 @@ class Pool::Worker {
     std::vector<admission::WaiterPtr> unfinished = Serve(std::move(calls));
     --pool_.busy_;
     idle_since_ = absl::Now();
-    const bool ran = connection_->answered();
+    const bool is_of_no_use = connection_->failed_to_answer();
     Judge();
     // Calls that did not come to an end go back only after this connection is judged: their
     // next try needs another one, unless it did answer, and only not for them.
     if (unfinished.empty()) return;
-    if (connection_ != nullptr && !ran) GiveUpSession();
+    if (connection_ != nullptr && is_of_no_use) GiveUpSession();
     pool_.line_->Rejoin(std::move(unfinished));
   }
 
@@ -122,6 +122,7 @@ class Pool::Worker {
     Flight proof;
     proof.statements = {"SELECT 1"};
     proof.alone = true;
+    proof.is_proof = true;
     proof.time = TimeBudget::Of(absl::Now(), absl::Seconds(5));
     connection_->ClearInterrupt();
     connection_->Fly(proof);
@@ -156,6 +157,7 @@ Pool::Pool(const Options& options, admission::Line* line, observe::Observer* obs
       jit_(options.jit_strategy),
       gate_(Gate::Options(), options.connections_max) {
   options_.connection.closing = &closing_;
+  options_.connection.round_trip = &round_trip_;
   const int warm_count = options_.one_call_per_connection ? 0 : options_.connections_warm;
   for (int i = 0; i < options_.connections_max; ++i) {
     threads_.emplace_back([this, warm = i < warm_count] { Worker(this, warm).Run(); });

@@ -80,6 +80,7 @@ class Pool {
   JitPolicy jit_;
   Canceller canceller_;
   Gate gate_;
+  RoundTrip round_trip_;
 
   std::atomic<int> busy_{0};
   mutable Mutex mu_;

@@ -15,7 +15,8 @@ absl::string_view QuestionAboutServer() {
          " pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'),"
          " pg_catalog.current_setting('transaction_read_only'), pg_catalog.pg_is_in_recovery(),"
          " pg_catalog.current_setting('extra_float_digits'),"
-         " (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'statement_timeout')";
+         " (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'statement_timeout'),"
+         " pg_catalog.current_setting('default_transaction_isolation')";
 }
 
 ServerFacts ReadServerFacts(const Result& answer, pg_conn* connection) {
@@ -31,6 +32,7 @@ ServerFacts ReadServerFacts(const Result& answer, pg_conn* connection) {
   if (absl::SimpleAtoi(answer.Text(0, 7), &timeout_ms) && timeout_ms > 0) {
     facts.statement_timeout = absl::Milliseconds(timeout_ms);
   }
+  facts.reads_committed = answer.Text(0, 8) == "read committed" || answer.Text(0, 8) == "read uncommitted";
   facts.date_style = std::string(ReportedSetting(connection, "DateStyle"));
   facts.interval_style = std::string(ReportedSetting(connection, "IntervalStyle"));
   facts.server_version_number = PQserverVersion(connection);

@@ -26,6 +26,9 @@ struct ServerFacts {
   // How values are written at first; what reads them relies on it.
   std::string date_style, interval_style;
   int extra_float_digits = 1;
+  // The isolation of transactions that ask for none is READ COMMITTED, or READ UNCOMMITTED, which is the
+  // same.
+  bool reads_committed = true;
   // Of the role, database or server, where nobody sets another; infinite if there is none.
   absl::Duration statement_timeout = absl::InfiniteDuration();
   JitFinding jit;

@@ -54,7 +54,7 @@ absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const Plan
   if (failure.will_not_pass && failure.outcome == v1::OUTCOME_NOT_STARTED) {
     return errors::BackendUnreachable(failure.error.message, std::nullopt);
   }
-  if (failure.in_prelude && failure.is_verdict && !plan.identity.empty()) {
+  if (failure.of_identity && failure.is_verdict) {
     return errors::IdentityRefused(plan.role, failure.error.message, failure.error.sqlstate);
   }
   // A failure of a whole flight is no statement's, whatever a pooler writes into its position.

@@ -18,13 +18,16 @@ TurnEnd Ping(Turn* turn, v1::PingResponse* response) {
       *new std::string("SELECT pg_catalog.clock_timestamp(), pg_catalog.pg_is_in_recovery()");
   postgres::Flight flight;
   flight.statements = {text};
+  flight.is_proof = true;
   const absl::Time begin = absl::Now();
   const postgres::FlightReport report = turn->Fly(flight);
   if (report.failure.has_value()) {
     PlannedStatement statement;
     statement.caller_text = &text;
-    return {ToStatus(*report.failure, Plan(), statement, *turn),
-            MayRerun(*report.failure, /*looks_read_only=*/true) != Rerun::kNo && turn->cost().reruns++ < kRerunsMax};
+    const Rerun rerun = MayRerun(*report.failure, /*looks_read_only=*/true);
+    const bool is_bounded = rerun == Rerun::kAsReadOnly || rerun == Rerun::kConflict;
+    const bool again = rerun == Rerun::kNotStarted || (is_bounded && turn->cost().reruns++ < kRerunsMax);
+    return {ToStatus(*report.failure, Plan(), statement, *turn), again};
   }
   *response->mutable_database_time() = TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - begin));
   response->set_server_version(turn->server().server_version);

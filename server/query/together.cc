@@ -225,7 +225,7 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], report.results[i], types, &turn);
   if (!report.failure.has_value()) return;
   const FlightFailure& failure = *report.failure;
-  if (failure.in_prelude && failure.is_verdict) {
+  if (failure.of_identity && failure.is_verdict) {
     // The identity that all of them have is refused.
     for (const Seat& seat : seats) EndWithStatus(seat, ToStatus(failure, seat.plan(), PlannedStatement(), turn));
     return;

@@ -100,6 +100,17 @@ TEST_F(IdentityTest, ARoleThatIsNotGrantedIsRefused) {
   }
 }
 
+// PostgreSQL reads the whole message before it runs the first statement of it.
+TEST_F(IdentityTest, ASyntaxErrorIsNoRefusalOfARole) {
+  const absl::StatusOr<client::Result> broken = Run("SELECT 1 FRM docs WHERE", As("app_user", "ann"));
+  EXPECT_EQ(Reason(broken), "SYNTAX_ERROR");
+  EXPECT_EQ(FactsOf(broken.status()).metadata.at("position"), "14");
+  const auto batch = behind_login_->Client().ExecuteAtomic(
+      {client::Statement("SELECT 1"), client::Statement("SELEC 2")}, As("app_user", "ann"));
+  EXPECT_EQ(ReasonOf(batch.status()), "SYNTAX_ERROR");
+  EXPECT_EQ(FactsOf(batch.status()).metadata.at("statementIndex"), "1");
+}
+
 TEST_F(IdentityTest, NoIdentityIsAnInjection) {
   EXPECT_EQ(Reason(Run("SELECT 1", As("app_user', true); DROP TABLE docs; --", "ann"))), "IDENTITY_REFUSED");
   client::CallOptions options = As("app_user", "");

@@ -166,6 +166,17 @@ TEST_F(TogetherTest, WritesAndCallsThatWantToBeAloneAre) {
   EXPECT_EQ(Direct().Value("SELECT count(*) FROM counted"), "4");
 }
 
+// There a read that was told may be taken back by what fails behind it.
+TEST_F(TogetherTest, OnlyReadCommittedIsShared) {
+  Direct().Run("ALTER DATABASE postgres SET default_transaction_isolation = 'serializable'");
+  StartGatewayFor(4, {}, postgres_->Url());
+  Introduce(client::Statement("SELECT 1"));
+  for (const Answer& answer : WhileBusy(std::vector<client::Statement>(4, client::Statement("SELECT 1")))) {
+    EXPECT_EQ(answer->info().flight_statements(), 1);
+  }
+  Direct().Run("ALTER DATABASE postgres RESET default_transaction_isolation");
+}
+
 TEST_F(TogetherTest, AnOperatorCanSwitchItOff) {
   StartGatewayFor(4, {"--flight_statements_max=1"});
   Introduce(client::Statement("SELECT 1"));

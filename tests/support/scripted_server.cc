@@ -128,9 +128,9 @@ class ScriptedServer::Session {
 
   // What the gateway asks a new session.
   std::string Itself() const {
-    const std::vector<wire::Column> columns(8, wire::Column{"", kText});
+    const std::vector<wire::Column> columns(9, wire::Column{"", kText});
     return wire::Table(columns, {{jit_off_ ? "off" : "on", jit_off_ ? "client" : "default", "2000", "15.18", "off", "f",
-                                  "1", "0"}}) +
+                                  "1", "0", "read committed"}}) +
            wire::Complete("SELECT 1");
   }
 
