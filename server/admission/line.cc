@@ -74,8 +74,7 @@ void Line::Rejoin(std::vector<WaiterPtr> waiters) {
     }
   }
   for (const Wakes& wake : wakes) Wake(wake);
-  if (refusal.ok()) return;
-  for (const WaiterPtr& waiter : waiters) waiter->Refuse(refusal);
+  for (const WaiterPtr& waiter : waiters) refusal.ok() ? waiter->OnRejoined() : waiter->Refuse(refusal);
 }
 
 Line::Wakes Line::Insert(WaiterPtr waiter, bool at_head) {
@@ -150,10 +149,11 @@ void Line::TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken)
   const Company first = leader.company();
   const auto queue = queues_.find(leader.caller());
   if (first.key == 0 || options_.company_max <= 1 || queue == queues_.end()) return;
-  // A flight ends with the first deadline among those who share it: whose time is almost up flies
-  // alone.
-  const absl::Time almost_up = absl::Now() + 4 * work_max;
-  if (leader.deadline() < almost_up) return;
+  const absl::Time now = absl::Now();
+  const auto is_hasty = [&](const Waiter& waiter, const Company& company) {
+    return waiter.deadline() < now + std::max(4 * work_max, company.time_min);
+  };
+  if (is_hasty(leader, first)) return;
 
   // Of a caller with many calls that may not fly together, only so many are looked at, so that
   // the cost of taking one does not grow with the Line.
@@ -167,7 +167,7 @@ void Line::TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken)
   for (const WaiterPtr& waiter : queue->second.waiters) {
     if (++looks > kLooksMax) break;
     const Company other = waiter->company();
-    if (other.key != first.key || waiter->deadline() < almost_up) continue;
+    if (other.key != first.key || is_hasty(*waiter, other)) continue;
     const bool asks_for_the_same = other.content != 0 && contents.contains(other.content);
     if (!asks_for_the_same) {
       if (work + other.work > work_max) break;
@@ -213,11 +213,8 @@ void Line::RefuseAll(const absl::Status& status) {
 }
 
 void Line::Bar(const absl::Status& status) {
-  {
-    MutexLock lock(&mu_);
-    bar_ = status;
-  }
-  if (!status.ok()) RefuseAll(status);
+  MutexLock lock(&mu_);
+  bar_ = status;
 }
 
 void Line::Explain(std::string why) {

@@ -32,6 +32,8 @@ struct Company {
   uint64_t content = 0;
   // How long PostgreSQL is likely to take.
   absl::Duration work;
+  // With less time left it flies alone: a flight ends with the first deadline of those who share it.
+  absl::Duration time_min;
 };
 
 // A call that can wait in the Line. It is served once, or refused once.
@@ -57,6 +59,9 @@ class Waiter {
                                                              postgres::Connection& /*connection*/) {
     return company;
   }
+  // It is in the Line again. Whoever was told meanwhile that nobody waits for it leaves. Called without
+  // locks.
+  virtual void OnRejoined() {}
   // Instead of Serve. Called without locks, on any thread.
   virtual void Refuse(const absl::Status& status) = 0;
 };
@@ -98,8 +103,8 @@ class Line {
   // For the connections' threads.
   // Waits for a call until `until`, and takes with it those of the same caller that may be
   // served together with it and wait already: nobody ever waits for company. Whose work together
-  // takes longer than `work_max` are not, nor is who has less than four times that left; at zero it
-  // takes one. In order; empty at `until`, and when the Line is closed and empty.
+  // takes longer than `work_max` are not, nor is who has less than four times that left, or than its
+  // Company says; at zero it takes one. In order; empty at `until`, and when the Line is closed and empty.
   std::vector<WaiterPtr> Next(absl::Time until, absl::Duration work_max);
   // Back to the head in their order, whatever the length; refused with DRAINING if the Line has
   // closed.
@@ -113,8 +118,8 @@ class Line {
 
   // Refuses all that wait.
   void RefuseAll(const absl::Status& status);
-  // Refuses all that wait, and newcomers until it is OK again: for a reason that waiting would
-  // not mend.
+  // Refuses newcomers until it is OK again: for a reason that waiting would not mend. (Who waits already:
+  // RefuseAll.)
   void Bar(const absl::Status& status);
   // What those whose deadline passes are told besides; empty when all is well.
   void Explain(std::string why);

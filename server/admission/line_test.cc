@@ -119,11 +119,29 @@ TEST(LineTest, BarredItRefusesWhoWaitsAndWhoComes) {
   Line line(RoomFor(10, 10));
   auto waits = From("a");
   ASSERT_TRUE(line.Join(waits).ok());
-  line.Bar(errors::BackendUnreachable("a wrong password", std::nullopt));
+  const absl::Status reason = errors::BackendUnreachable("a wrong password", std::nullopt);
+  line.Bar(reason);
+  line.RefuseAll(reason);
   EXPECT_EQ(waits->Refusal().reason, "BACKEND_UNREACHABLE");
   EXPECT_EQ(ReasonOf(line.Join(From("a"))), "BACKEND_UNREACHABLE");
   line.Bar(absl::OkStatus());
   EXPECT_TRUE(line.Join(From("a")).ok());
+}
+
+// Cancelled between a connection and the Line, where nobody finds it.
+class Deserter : public TestWaiter {
+ public:
+  explicit Deserter(Line* line) : TestWaiter("a", absl::InfiniteFuture()), line_(*line) {}
+  void OnRejoined() override { line_.Leave(this); }
+
+ private:
+  Line& line_;
+};
+
+TEST(LineTest, WhoeverComesBackIsAskedWhetherItStillWaits) {
+  Line line(RoomFor(10, 10));
+  line.Rejoin({std::make_shared<Deserter>(&line), From("a")});
+  EXPECT_EQ(line.length(), 1u);
 }
 
 TEST(LineTest, RefusesWhoseDeadlinePassesThoughNoConnectionComes) {
@@ -243,7 +261,18 @@ class Sociable : public TestWaiter {
 
 WaiterPtr Reader(const std::string& caller, uint64_t content, uint64_t key = 1,
                  absl::Duration work = absl::ZeroDuration()) {
-  return std::make_shared<Sociable>(caller, Company{key, content, work});
+  return std::make_shared<Sociable>(caller, Company{key, content, work, absl::ZeroDuration()});
+}
+
+TEST(LineTest, WhoseTimeIsShortGoesAlone) {
+  Line line(RoomFor(10, 10));
+  const auto with = [](absl::Duration left) {
+    return std::make_shared<Sociable>("a", Company{1, 0, absl::ZeroDuration(), absl::Seconds(1)}, absl::Now() + left);
+  };
+  const std::vector<WaiterPtr> waiters = {with(absl::Hours(1)), with(absl::Milliseconds(900)), with(absl::Hours(1))};
+  for (const WaiterPtr& waiter : waiters) ASSERT_TRUE(line.Join(waiter).ok());
+  EXPECT_EQ(line.Next(absl::Now(), absl::Milliseconds(3)), (std::vector<WaiterPtr>{waiters[0], waiters[2]}));
+  EXPECT_EQ(line.Next(absl::Now(), absl::Milliseconds(3)), (std::vector<WaiterPtr>{waiters[1]}));
 }
 
 TEST(LineTest, ThoseThatMayGoTogetherDo) {
@@ -274,7 +303,7 @@ TEST(LineTest, WhoseTimeIsAlmostUpFliesAlone) {
   Line line(RoomFor(10, 10));
   const absl::Time soon = absl::Now() + absl::Minutes(3);
   const auto hasty = [soon](uint64_t content) {
-    return std::make_shared<Sociable>("a", Company{1, content, absl::ZeroDuration()}, soon);
+    return std::make_shared<Sociable>("a", Company{1, content, absl::ZeroDuration(), absl::ZeroDuration()}, soon);
   };
   const WaiterPtr first = Reader("a", 1), second = hasty(2), third = Reader("a", 3), fourth = hasty(4);
   for (const WaiterPtr& waiter : {first, second, third, fourth}) ASSERT_TRUE(line.Join(waiter).ok());

@@ -113,6 +113,11 @@ absl::Status CopyNotSupported() {
                  "COPY to or from the client needs a stream; use INSERT, or SELECT", {{"keyword", "COPY"}});
 }
 
+absl::Status BinaryNotSupported() {
+  return Refused(StatusCode::kFailedPrecondition, "STATEMENT_NOT_SUPPORTED",
+                 "a BINARY cursor: its rows would not be text; declare it without BINARY", {{"keyword", "DECLARE"}});
+}
+
 absl::Status NotInTransaction(absl::string_view keyword) {
   return Refused(StatusCode::kFailedPrecondition, "ACTIVE_SQL_TRANSACTION",
                  absl::StrCat(keyword,
@@ -193,6 +198,14 @@ absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit) {
   return Ended(StatusCode::kDeadlineExceeded, "DEADLINE_EXCEEDED",
                absl::StrCat("not done within ", absl::FormatDuration(limit)), outcome,
                {{"limit", absl::FormatDuration(limit)}});
+}
+
+absl::Status GroupRolledBack() {
+  ErrorFacts facts = FactsOf(Ended(StatusCode::kAborted, "GROUP_ROLLED_BACK",
+                                   "rolled back with the group that it ran in, and there was no time to run it alone",
+                                   v1::OUTCOME_ROLLED_BACK));
+  facts.retry_after = absl::ZeroDuration();
+  return MakeError(std::move(facts));
 }
 
 absl::Status OutcomeUnknown(absl::string_view why) {

@@ -43,6 +43,7 @@ absl::Status TransactionControl(absl::string_view keyword, absl::string_view use
 absl::Status SessionState(absl::string_view what, absl::string_view use_instead);
 // COPY to or from the client, which needs a stream.
 absl::Status CopyNotSupported();
+absl::Status BinaryNotSupported();
 // In a batch or read-only transaction, a statement that can not run in a transaction block.
 absl::Status NotInTransaction(absl::string_view keyword);
 // In a READ ONLY transaction, what such a one would not keep from writing.
@@ -73,6 +74,8 @@ absl::Status ReadInterrupted(absl::string_view why);
 absl::Status Draining(v1::Outcome outcome = v1::OUTCOME_NOT_STARTED);
 absl::Status Cancelled(v1::Outcome outcome);
 absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit);
+// It ran in a group of writes that was rolled back because of another one, and had no other turn.
+absl::Status GroupRolledBack();
 // The connection broke, or answered nonsense, after the statement was sent.
 absl::Status OutcomeUnknown(absl::string_view why);
 // The answer is larger than the limit. `rows_so_far` were read before it was given up.

@@ -193,10 +193,11 @@ void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry
   if (failure.fate == Fate::kMisconfigured || failure.fate == Fate::kBadCredentials) {
     refusal = errors::BackendUnreachable(absl::StrCat("can not connect: ", failure.error.message), std::nullopt);
   }
+  bool none_open = false;
   {
     // The Line hears of it under the lock: not after a connection that was opened meanwhile.
     MutexLock lock(&mu_);
-    const bool none_open = health_.open == 0;
+    none_open = health_.open == 0;
     // A connection more that can not be had is no illness.
     if (none_open) {
       health_.last_failure = failure.error.message;
@@ -204,6 +205,7 @@ void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry
       line_->Bar(refusal);
     }
   }
+  if (none_open && !refusal.ok()) line_->RefuseAll(refusal);
   observer_->Record(observe::ConnectionFailed{failure.error.sqlstate, failure.error.message, retry_in});
 }
 

@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 #include "server/query/answer.h"
 #include "server/query/leg.h"
 #include "server/query/outcome.h"
@@ -21,6 +22,12 @@ using postgres::FlightReport;
 // Each of them usually takes a few milliseconds. One that takes so long waits for a lock, or has become
 // slow: it is ended, and nobody waits for it any longer, since each then flies alone.
 constexpr absl::Duration kPatience = absl::Milliseconds(500);
+
+// All of them together. (One that is cut short so is none of somebody's deadline.)
+constexpr absl::Duration kPatienceInAll = absl::Seconds(2);
+
+// What those who ask for the same get copies of, at most. Who comes too late for one asks once more.
+constexpr size_t kCopiedBytesMax = 32 << 20;
 
 // Those that ask for the same: one statement, one answer. Of writes, one call.
 struct Seat {
@@ -62,6 +69,10 @@ std::vector<Seat> Seats(std::vector<Companion>* companions) {
   std::vector<Seat> seats;
   absl::flat_hash_map<uint64_t, size_t> by_content;
   for (Companion& companion : *companions) {
+    if (companion.token->cancelled()) {
+      EndAgain({{&companion}}, NotRunYet(), /*alone=*/false);
+      continue;
+    }
     if (!MayMeet(*(*companions)[0].plan, *companion.plan)) {
       EndAgain({{&companion}}, NotRunYet(), /*alone=*/true);
       continue;
@@ -86,16 +97,28 @@ void SortByText(std::vector<Seat>* seats) {
   });
 }
 
-void EndWithResult(const Seat& seat, const postgres::Result& result, TypeCatalog* types, Turn* turn) {
-  const Plan& plan = seat.plan();
-  v1::ExecuteResponse* first = seat.companions[0]->response;
-  absl::Status status = EncodeResult(plan, result, types, turn, first->mutable_result());
-  if (status.ok()) status = ReplyRoom(plan, 0).Take(first->ByteSizeLong(), result.row_count());
+// Into the response of the first of those who share it.
+absl::Status EncodeInto(const Seat& seat, const postgres::Result& result, TypeCatalog* types, Turn* turn) {
+  v1::ExecuteResponse* response = seat.companions[0]->response;
+  RETURN_IF_ERROR(EncodeResult(seat.plan(), result, types, turn, response->mutable_result()));
+  return ReplyRoom(seat.plan(), 0).Take(response->ByteSizeLong(), result.row_count());
+}
+
+// `status`: of its encoding.
+void EndWithResult(const Seat& seat, const absl::Status& status) {
+  const v1::ResultSet& result = seat.companions[0]->response->result();
+  const size_t bytes = result.ByteSizeLong();
+  size_t copied = 0;
   for (Companion* companion : seat.companions) {
+    const bool merged = companion != seat.companions[0];
+    if (merged && status.ok()) copied += bytes;
+    if (copied > kCopiedBytesMax) {
+      EndAgain({{companion}}, NotRunYet(), /*alone=*/false);
+      continue;
+    }
     companion->end = {status, /*again=*/false};
     if (!status.ok()) continue;
-    const bool merged = companion != seat.companions[0];
-    if (merged) *companion->response->mutable_result() = first->result();
+    if (merged) *companion->response->mutable_result() = result;
     v1::CallInfo* info = companion->response->mutable_info();
     *info = InfoOf(*companion->cost);
     if (merged) info->set_source(v1::CallInfo::CONSOLIDATED);
@@ -106,31 +129,37 @@ void EndWithResult(const Seat& seat, const postgres::Result& result, TypeCatalog
 void EndAtFailure(const Seat& seat, const FlightFailure& failure, const Turn& turn) {
   const PlannedStatement& statement = seat.plan().statements[0];
   const absl::Status status = ToStatus(failure, seat.plan(), statement, turn);
-  const bool has_verdict = failure.is_verdict && failure.cut_short == postgres::CutShort::kNo;
+  const bool has_verdict = failure.is_verdict && failure.cut_short == CutShort::kNo;
   // Kept from writing, or ended for another one's sake.
   const bool needs_its_own = failure.error.sqlstate == "25006" || failure.error.sqlstate == "57014" ||
                              MayRerun(failure, /*looks_read_only=*/true) == Rerun::kConflict;
   if (has_verdict && !needs_its_own) return EndWithStatus(seat, status);
-  EndAgain(seat, status, /*alone=*/true);
+  // What it says if it has no other turn is not that: nobody asked for READ ONLY, nor was its time up.
+  EndAgain(seat, NotRunYet(), /*alone=*/true);
 }
 
 // What one of a group hears whose commit is in doubt. That the time was up is said to whom it belonged.
 absl::Status InDoubt(const FlightFailure& failure, const Companion& companion, const Turn& turn) {
-  const bool by_its_own_deadline =
-      failure.cut_short == CutShort::kByDeadline && companion.time.work_until <= absl::Now();
-  const bool concerns_it = failure.cut_short == CutShort::kNo || failure.cut_short == CutShort::kByCaller;
-  if (concerns_it || by_its_own_deadline) return ToStatus(failure, *companion.plan, PlannedStatement(), turn);
+  if (failure.cut_short == CutShort::kNo || failure.cut_short == CutShort::kByCaller) {
+    return ToStatus(failure, *companion.plan, PlannedStatement(), turn);
+  }
+  const absl::Time deadline = companion.time.work_until;
+  if (failure.cut_short == CutShort::kByDeadline && deadline <= absl::Now()) {
+    return errors::DeadlineExceeded(failure.outcome, deadline - companion.cost->arrived_at);
+  }
   return errors::OutcomeUnknown("a flight that it shared was cut short, and how it ended is not known");
 }
 
 // A group of writes that was not committed: nothing of it was done, so each is done by itself and
 // has its own result or error; or it is not known, of none.
 void EndUncommitted(const std::vector<Seat>& seats, const FlightFailure& failure, const Turn& turn) {
-  for (const Seat& seat : seats) {
+  for (size_t i = 0; i < seats.size(); ++i) {
     if (failure.outcome == v1::OUTCOME_UNKNOWN) {
-      EndWithStatus(seat, InDoubt(failure, *seat.companions[0], turn));
+      EndWithStatus(seats[i], InDoubt(failure, *seats[i].companions[0], turn));
     } else {
-      EndAgain(seat, NotRunYet(), /*alone=*/failure.is_verdict || failure.will_not_pass);
+      const bool ran = failure.outcome == v1::OUTCOME_ROLLED_BACK && i <= failure.statement;
+      const absl::Status last = turn.draining() ? errors::Draining(failure.outcome) : errors::GroupRolledBack();
+      EndAgain(seats[i], ran ? last : NotRunYet(), /*alone=*/failure.is_verdict || failure.will_not_pass);
     }
   }
 }
@@ -165,11 +194,12 @@ Flight FlightFor(const std::vector<Seat>& seats, bool writes) {
   return flight;
 }
 
-// The first one's to end.
+// The first one's to end, or all that anybody's patience has.
 TimeBudget TimeFor(const std::vector<Companion>& companions) {
-  TimeBudget time;
+  TimeBudget time = TimeBudget::Of(absl::Now(), kPatienceInAll);
   for (const Companion& companion : companions) {
-    if (companion.time.work_until < time.work_until) time = companion.time;
+    time.work_until = std::min(time.work_until, companion.time.work_until);
+    time.answer_by = std::min(time.answer_by, companion.time.answer_by);
   }
   return time;
 }
@@ -202,6 +232,7 @@ void Charge(const CallCost& flight, Companion* companion) {
 
 void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection) {
   std::vector<Seat> seats = Seats(companions);
+  if (seats.empty()) return;
   const bool writes = seats[0].plan().sharing == Sharing::kWrites;
   if (writes) SortByText(&seats);
 
@@ -212,17 +243,20 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   Turn turn(connection, &nobody, TimeFor(*companions), &flight_cost);
   for (const Companion& companion : *companions) companion.token->TakePart(&nobody);
   const FlightReport report = turn.Fly(FlightFor(seats, writes));
-  for (const Companion& companion : *companions) companion.token->TakePart(nullptr);
   if (report.failure.has_value()) {
     RecordFailure(seats, *report.failure);
   } else {
     RecordCosts(seats, turn.server_time());
   }
+  // Of writes none is answered before the commit. A type that is not known yet takes another flight, which
+  // is part of what they cost.
+  const size_t answered = writes && report.failure.has_value() ? 0 : std::min(report.results.size(), seats.size());
+  std::vector<absl::Status> encoded;
+  for (size_t i = 0; i < answered; ++i) encoded.push_back(EncodeInto(seats[i], report.results[i], types, &turn));
+  for (const Companion& companion : *companions) companion.token->TakePart(nullptr);
   for (Companion& companion : *companions) Charge(flight_cost, &companion);
 
-  // Of writes none is answered before the commit.
-  const size_t answered = writes && report.failure.has_value() ? 0 : std::min(report.results.size(), seats.size());
-  for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], report.results[i], types, &turn);
+  for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], encoded[i]);
   if (!report.failure.has_value()) return;
   const FlightFailure& failure = *report.failure;
   if (failure.of_identity && failure.is_verdict) {

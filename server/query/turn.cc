@@ -37,6 +37,15 @@ postgres::FlightReport Turn::Fly(postgres::Flight flight) {
   return report;
 }
 
+postgres::FlightReport Turn::Ask(postgres::Flight flight) {
+  const int flight_statements = cost_.flight_statements;
+  const absl::Duration server_time = server_time_;
+  postgres::FlightReport report = Fly(std::move(flight));
+  cost_.flight_statements = flight_statements;
+  server_time_ = server_time;
+  return report;
+}
+
 void Turn::PauseBriefly() {
   static thread_local absl::BitGen random;
   const absl::Duration pause = absl::Milliseconds(absl::Uniform(random, 1, 10));

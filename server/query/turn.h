@@ -47,6 +47,9 @@ class Turn {
 
   // Flies within the call's deadline; its cancel cancels the flight.
   postgres::FlightReport Fly(postgres::Flight flight);
+  // The same for a question of the gateway's own. It costs the call time, and is no flight of its
+  // statements.
+  postgres::FlightReport Ask(postgres::Flight flight);
 
   // Some milliseconds at random, so that two that were in each other's way are not again at
   // once; nothing at all if the call has no time for it.

@@ -67,7 +67,7 @@ void TypeCatalog::LookUp(const std::vector<Key>& keys, Turn* turn) {
       ") AS v(o, m) JOIN pg_catalog.pg_type t ON t.oid = v.o LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem");
   postgres::Flight flight;
   flight.statements = {statement};
-  const postgres::FlightReport report = turn->Fly(flight);
+  const postgres::FlightReport report = turn->Ask(flight);
   if (report.failure.has_value() || report.results.empty()) return;
 
   const postgres::Result& answer = report.results[0];

@@ -44,6 +44,15 @@ void Call::Start() {
 
 void Call::OnCancel() {
   token_.Cancel();
+  LeaveLine();
+}
+
+// It was nowhere when it was cancelled, on its way back from a connection.
+void Call::OnRejoined() {
+  if (token_.cancelled()) LeaveLine();
+}
+
+void Call::LeaveLine() {
   // Otherwise a connection has it, or it has been answered.
   if (line_.Leave(this)) Refuse(CancelledStatus());
 }

@@ -81,9 +81,11 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   admission::Company company() const override { return work_->company(cost_); }
   std::vector<admission::WaiterPtr> ServeTogether(std::vector<admission::WaiterPtr> company,
                                                   postgres::Connection& connection) override;
+  void OnRejoined() override;
   void Refuse(const absl::Status& status) override;
 
  private:
+  void LeaveLine();
   void BeginTurn();
   // Whether the call is done with it.
   bool EndTurn(const query::TurnEnd& end);

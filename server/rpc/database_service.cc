@@ -77,7 +77,9 @@ class ExecuteWork : public RequestWork {
     if (plan_.sharing == query::Sharing::kNone || cost.flies_alone) return {};
     const sql::StatementCost& known = plan_.statements[0].bound.known->cost;
     if (!known.is_cheap()) return {};
-    return {plan_.company, plan_.content, known.typical()};
+    // When a group of writes is cut short in its commit, nobody knows what became of any of them.
+    const bool writes = plan_.sharing == query::Sharing::kWrites;
+    return {plan_.company, plan_.content, known.typical(), writes ? absl::Seconds(1) : absl::ZeroDuration()};
   }
   query::Companion AsCompanion() override {
     query::Companion companion;

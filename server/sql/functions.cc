@@ -74,7 +74,7 @@ const Set& Reads() {
       "inet_merge", "inet_same_family", "isclosed", "isopen", "line", "lseg", "masklen", "netmask", "network",
       "npoints", "path", "pclose", "point", "polygon", "popen", "radius", "set_masklen", "slope", "width",
       // The server, the session and the catalog.
-      "col_description", "current_database", "current_query", "current_schema", "current_schemas", "current_setting",
+      "col_description", "current_database", "current_schema", "current_schemas", "current_setting",
       "format_type", "has_any_column_privilege", "has_column_privilege", "has_database_privilege",
       "has_function_privilege", "has_schema_privilege", "has_sequence_privilege", "has_table_privilege",
       "has_type_privilege", "inet_client_addr", "inet_server_addr", "obj_description", "pg_backend_pid",
@@ -104,25 +104,30 @@ const Set& ReservedBeforeParentheses() {
 
 // A function can, and so they are none only behind certain words; "" is the beginning.
 constexpr std::pair<absl::string_view, absl::string_view> kNoCallBehind[] = {
-    {"by", "group"},   {"by", "order"}, {"by", "partition"},      {"conflict", "on"},   {"explain", ""},
-    {"filter", ")"},   {"first", "fetch"}, {"materialized", "as"}, {"materialized", "not"}, {"over", ")"},
-    {"sets", "grouping"}};
+    {"by", "group"},   {"by", "order"}, {"by", "partition"}, {"explain", ""}, {"filter", ")"},
+    {"first", "fetch"}, {"materialized", "as"}, {"over", ")"}, {"sets", "grouping"}};
 
 const Set& SessionFunctions() {
   static const auto& set = *new Set{
       "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
       "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all", "dblink_connect",
-      "dblink_connect_u", "setseed", "pg_replication_origin_session_setup", "pg_backup_start", "pg_start_backup"};
+      "dblink_connect_u", "setseed", "set_limit", "pg_replication_origin_session_setup", "pg_backup_start", "pg_start_backup"};
   return set;
 }
 
 const Set& ReadOnlyWriters() {
   static const auto& set = *new Set{
-      "lo_creat", "lo_create", "lo_export", "lo_from_bytea", "lo_import", "lo_open", "lo_put", "lo_truncate",
-      "lo_truncate64", "lo_unlink", "lowrite", "pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot",
-      "pg_create_logical_replication_slot", "pg_create_physical_replication_slot", "pg_drop_replication_slot",
-      "pg_logical_emit_message", "pg_logical_slot_get_binary_changes", "pg_logical_slot_get_changes", "pg_notify",
-      "pg_replication_slot_advance", "dblink", "dblink_exec", "dblink_send_query"};
+      "dblink", "dblink_exec", "dblink_send_query", "lo_creat", "lo_create", "lo_export", "lo_from_bytea", "lo_import",
+      "lo_open", "lo_put", "lo_truncate", "lo_truncate64", "lo_unlink", "lowrite", "pg_cancel_backend",
+      "pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot", "pg_create_logical_replication_slot",
+      "pg_create_physical_replication_slot", "pg_create_restore_point", "pg_drop_replication_slot",
+      "pg_import_system_collations", "pg_logical_emit_message", "pg_logical_slot_get_binary_changes", "pg_logical_slot_get_changes", "pg_notify",
+      "pg_promote", "pg_reload_conf", "pg_replication_origin_advance", "pg_replication_origin_create",
+      "pg_replication_origin_drop", "pg_replication_origin_session_reset", "pg_replication_origin_xact_reset",
+      "pg_replication_origin_xact_setup", "pg_replication_slot_advance", "pg_rotate_logfile", "pg_stat_reset", "pg_stat_reset_replication_slot", "pg_stat_reset_shared",
+      "pg_stat_reset_single_function_counters", "pg_stat_reset_single_table_counters", "pg_stat_reset_slru",
+      "pg_stat_reset_subscription_stats", "pg_stat_statements_reset", "pg_switch_wal", "pg_terminate_backend",
+      "pg_wal_replay_pause", "pg_wal_replay_resume"};
   return set;
 }
 
@@ -152,7 +157,11 @@ bool DrawsLots(absl::string_view function) { return Lots().contains(function); }
 bool IsNoCall(absl::string_view word, absl::string_view before) {
   if (ReservedBeforeParentheses().contains(word)) return true;
   // Behind what it joins: a name, or a parenthesis.
-  if (word == "join") return !before.empty() && !IsOperator(before) && !ReservedBeforeParentheses().contains(before);
+  if (word == "join") {
+    static const auto& before_a_value = *new Set{"by", "escape", "ilike", "is", "like", "similar"};
+    return !before.empty() && !IsOperator(before) && !ReservedBeforeParentheses().contains(before) &&
+           !before_a_value.contains(before);
+  }
   return std::find(std::begin(kNoCallBehind), std::end(kNoCallBehind), std::make_pair(word, before)) !=
          std::end(kNoCallBehind);
 }

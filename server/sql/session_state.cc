@@ -22,6 +22,12 @@ absl::Status TemporaryObject() {
                               "use CREATE TEMP TABLE ... ON COMMIT DROP in an atomic ExecuteBatch");
 }
 
+// In a string with escapes it can be spelled in ways of which none shows it.
+bool MayNamePgTemp(absl::string_view text) {
+  const std::string lower = absl::AsciiStrToLower(text);
+  return absl::StrContains(lower, "pg_temp") || absl::StrContains(lower, '\\') || absl::StrContains(lower, "u&");
+}
+
 absl::Status AnotherRole() {
   return errors::TransactionControl("SET ROLE", "who runs a call is decided by its caller, not by its text");
 }
@@ -50,7 +56,7 @@ absl::Status CheckSet(const Words& words) {
   if (!local) return errors::SessionState(absl::StrCat("SET ", name), kUseSetLocal);
   // As a name, or in a string.
   if (name == "SEARCH_PATH" || name == "SCHEMA") {
-    if (absl::StrContains(absl::AsciiStrToLower(words.text()), "pg_temp")) return TemporaryObject();
+    if (MayNamePgTemp(words.text())) return TemporaryObject();
   }
   if (name == "NAMES" || IsGatewaysSetting(absl::AsciiStrToLower(name))) return GatewaysSetting(name);
   return absl::OkStatus();
@@ -95,6 +101,8 @@ absl::Status CheckLeavesNothingBehind(const Words& words) {
   if (keyword == "DECLARE" && words.has_with_hold()) {
     return errors::SessionState("a cursor WITH HOLD", "declare it without hold in an atomic ExecuteBatch");
   }
+  // Its rows would come in a form that nobody has asked for.
+  if (keyword == "DECLARE" && words.has_binary_cursor()) return errors::BinaryNotSupported();
   if (words.has_into_temp()) {
     return errors::SessionState("SELECT INTO TEMP",
                                 "use CREATE TEMP TABLE ... ON COMMIT DROP AS in an atomic ExecuteBatch");
@@ -108,6 +116,10 @@ absl::Status CheckLeavesNothingBehind(const Words& words) {
   if (words.set_config_of_gateways().has_value()) return GatewaysSetting(*words.set_config_of_gateways());
   if (words.has_set_config() && absl::StrContains(absl::AsciiStrToLower(words.text()), "pg_temp")) {
     return TemporaryObject();
+  }
+  // The view's rule sets what it is told, for the session.
+  if (words.has_settings_update()) {
+    return errors::SessionState("UPDATE pg_settings", kUseSetLocal);
   }
   if (words.has_lasting_set_config()) {
     return errors::SessionState("set_config that may last for the session",

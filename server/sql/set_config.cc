@@ -5,6 +5,19 @@
 #include "server/sql/functions.h"
 
 namespace sluice::sql {
+namespace {
+
+// Of 'role', E'role', N'role', U&'role', $$role$$, $tag$role$tag$. (Not of what escapes hide in them.)
+std::string WithoutQuotes(absl::string_view literal) {
+  const size_t opening = literal.find_first_of("'$");
+  if (opening == absl::string_view::npos) return "";
+  const size_t behind = literal[opening] == '$' ? literal.find('$', opening + 1) : opening;
+  if (behind == absl::string_view::npos) return "";
+  const absl::string_view inside = literal.substr(behind + 1);
+  return std::string(inside.substr(0, inside.find(literal[opening])));
+}
+
+}  // namespace
 
 void SetConfigCalls::Add(absl::string_view text, const Token& token, bool is_name) {
   if (!open_) {
@@ -49,7 +62,7 @@ void SetConfigCalls::AddArgument(absl::string_view text, const Token& token) {
       absl::AsciiStrToLower(text.substr(token.begin, std::min(token.end - token.begin, kArgumentMax)));
   absl::StrAppend(&argument_, part);
   if (commas_ > 0 || token.kind != TokenKind::kString || part.size() < 2 || gateways_setting_.has_value()) return;
-  const std::string setting = part.substr(1, part.size() - 2);
+  const std::string setting = WithoutQuotes(part);
   if (IsGatewaysSetting(setting)) gateways_setting_ = setting;
 }
 

@@ -76,7 +76,11 @@ TEST(StatementTest, RefusesTransactionControl) {
                            "SET LOCAL U&\"transaction\\005fread_only\" = off",
                            "SET LOCAL role = postgres",
                            "SET LOCAL session_authorization = postgres",
-                           "SELECT set_config('role', 'postgres', true)"}) {
+                           "SELECT set_config('role', 'postgres', true)",
+                           "SELECT set_config(E'role', 'postgres', true)",
+                           "SELECT set_config(N'role', 'postgres', true)",
+                           "SELECT set_config($a$role$a$, 'postgres', true)",
+                           "SELECT set_config($$role$$, 'postgres', true)"}) {
     EXPECT_EQ(ReasonFor(text), "TRANSACTION_CONTROL") << text;
   }
 }
@@ -126,6 +130,11 @@ TEST(StatementTest, RefusesWhatOutlivesTheCall) {
                            "CREATE TABLE U&\"pg\\005ftemp\".t(a int)",
                            "SET LOCAL search_path = 'pg_temp'",
                            "SET LOCAL SCHEMA 'pg_temp'",
+                           "SET LOCAL search_path = E'pg\\137temp'",
+                           "SET LOCAL search_path = U&'pg!005ftemp' UESCAPE '!'",
+                           "UPDATE pg_settings SET setting = '77' WHERE name = 'work_mem'",
+                           "update pg_catalog.\"pg_settings\" set setting = 'x'",
+                           "SELECT set_limit(0.7)",
                            "SELECT set_config('search_path', 'pg_temp, public', true)",
                            "SET LOCAL seed = 0.5",
                            "SET LOCAL datestyle = 'German'",
@@ -149,6 +158,8 @@ TEST(StatementTest, TakesWhatEndsWithTheTransaction) {
 TEST(StatementTest, RefusesCopyThroughTheClient) {
   EXPECT_EQ(ReasonFor("COPY t FROM STDIN"), "STATEMENT_NOT_SUPPORTED");
   EXPECT_EQ(ReasonFor("COPY (SELECT 1) TO STDOUT"), "STATEMENT_NOT_SUPPORTED");
+  EXPECT_EQ(ReasonFor("DECLARE c BINARY NO SCROLL CURSOR FOR SELECT 1"), "STATEMENT_NOT_SUPPORTED");
+  EXPECT_EQ(ReasonFor("DECLARE c CURSOR FOR SELECT 1"), "ok");
 }
 
 TEST(StatementTest, KnowsWhatTakesParameters) {
@@ -181,6 +192,7 @@ TEST(StatementTest, KnowsWhatAReadOnlyTransactionDoesNotStop) {
        {"EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", "EXPLAIN ANALYZE SELECT 1 AS a INTO t", "SELECT lo_create(0)",
         "SELECT pg_catalog.lo_unlink(1)", "SELECT query_to_xml('SELECT f()', true, true, '')",
         "COPY (SELECT 1) TO PROGRAM 'cat'", "COPY t TO '/tmp/t'", "NOTIFY a", "LOCK TABLE t", "ANALYZE t",
+        "SELECT pg_terminate_backend(1)", "SELECT pg_stat_reset()", "SELECT pg_import_system_collations('a')",
         "SELECT ts_rewrite('a'::tsquery, 'SELECT f()')", "SELECT pg_create_logical_replication_slot('a', 'b')"}) {
     EXPECT_NE(Parsed(text).read_only_escape, "") << text;
   }
@@ -216,7 +228,9 @@ TEST(StatementTest, NoCallIsHidden) {
   for (const char* text :
        {"SELECT DISTINCT ON (1) send_mail(a) FROM t", "SELECT 1 OPERATOR(pg_catalog.+) send_mail(1)",
         "SELECT filter(a) FROM t", "SELECT range(1, 5)", "SELECT 1, by(2)", "SELECT first(a) FROM t", "SELECT join(1)",
-        "SELECT my.into(1)", "SELECT my.in(1)", "SELECT DISTINCT ON (1) set_config('a.b', 'c', true)"}) {
+        "SELECT my.into(1)", "SELECT my.in(1)", "SELECT * FROM a JOIN b ON conflict(a.span, b.span)",
+        "SELECT 1 FROM t WHERE NOT materialized(v)", "SELECT 1 ORDER BY join(1)", "SELECT 1 WHERE a LIKE join(1)",
+        "SELECT current_query()", "SELECT DISTINCT ON (1) set_config('a.b', 'c', true)"}) {
     EXPECT_FALSE(Parsed(text).looks_read_only) << text;
   }
   for (const char* text : {"SELECT DISTINCT ON (1) lo_unlink(1)", "SELECT 1 OPERATOR(pg_catalog.+) lo_unlink(1)",
@@ -231,6 +245,7 @@ TEST(StatementTest, NoCallIsHidden) {
   for (const char* text :
        {"SELECT DISTINCT ON (a) b FROM t", "SELECT a FROM t JOIN (SELECT 1 AS b) s ON (a = b)",
         "SELECT 1 FROM t LEFT JOIN (SELECT 1) s(a) USING (a) GROUP BY (a) ORDER BY (a)",
+        "WITH a AS NOT MATERIALIZED (SELECT 1) SELECT * FROM a",
         "WITH a AS MATERIALIZED (SELECT 1) SELECT * FROM a FETCH FIRST (1) ROWS ONLY", "EXPLAIN (COSTS off) SELECT 1",
         "SELECT a, count(*) FROM t GROUP BY GROUPING SETS ((a), ())"}) {
     EXPECT_TRUE(Parsed(text).looks_read_only) << text;

@@ -46,6 +46,7 @@ void Words::Add(const Token& token) {
   const bool is_set_config = is_name && name_ == "set_config";
   has_set_config_ |= is_set_config;
   set_config_.Add(text_, token, is_set_config);
+  third_last_ = before_last_;
   before_last_ = last_;
   last_ = token;
 }
@@ -53,6 +54,10 @@ void Words::Add(const Token& token) {
 void Words::AddKeyword(const Token& token) {
   has_with_hold_ |= Last("with") && IsWord(text_, token, "hold");
   has_create_ |= IsWord(text_, token, "create");
+  has_insert_ |= IsWord(text_, token, "insert");
+  has_update_ |= IsWord(text_, token, "update");
+  has_binary_ |= IsWord(text_, token, "binary");
+  has_binary_cursor_ |= has_binary_ && IsWord(text_, token, "cursor");
   if (IsWord(text_, token, "temp") || IsWord(text_, token, "temporary")) {
     const bool scoped = Last("local") || Last("global");
     has_into_temp_ |= Last("into") || Last("into", "local") || Last("into", "global");
@@ -76,8 +81,14 @@ void Words::FollowCall(const Token& token) {
   draws_lots_ |= DrawsLots(name_);
   if (!name_is_foreign_ && OnlyReads(name_)) return;
   const bool is_word = last_.kind == TokenKind::kIdentifier && Symbol(before_last_) != '.';
-  if (is_word && IsNoCall(name_, LowerCase(before_last_))) return;
+  if (is_word && (IsNoCall(name_, LowerCase(before_last_)) || IsNoCallInItsPlace())) return;
   calls_others_ = true;
+}
+
+// INSERT ... ON CONFLICT (a), but JOIN b ON conflict(a); AS NOT MATERIALIZED (, but WHERE NOT materialized(a).
+bool Words::IsNoCallInItsPlace() const {
+  if (name_ == "conflict") return Last("on", "conflict") && Symbol(third_last_) == ')' && has_insert_;
+  return name_ == "materialized" && Last("not", "materialized") && IsWord(text_, third_last_, "as");
 }
 
 // Which of them an alias can stand behind: ... FROM f(x) t(a, b), but SELECT DISTINCT ON (a) f(b) and
@@ -131,6 +142,7 @@ void Words::AddHead(const Token& token) {
 void Words::AddName(absl::string_view name) {
   may_have_effect_ |= IsWritingWord(name);
   if (name == "concurrently") has_concurrently_ = true;
+  if (name == "pg_settings") has_pg_settings_ = true;
   has_pg_temp_ |= name == "pg_temp" || absl::StartsWith(name, "pg_temp_");
   has_into_ |= name == "into" && !Last("insert");
   if (name == "stdin" || name == "stdout") has_client_copy_ = true;

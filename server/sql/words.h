@@ -40,6 +40,10 @@ class Words {
   bool has_concurrently() const { return has_concurrently_; }
   bool has_on_commit_drop() const { return has_on_commit_drop_; }
   bool has_with_hold() const { return has_with_hold_; }
+  // DECLARE c BINARY ... CURSOR
+  bool has_binary_cursor() const { return has_binary_cursor_; }
+  // UPDATE pg_settings
+  bool has_settings_update() const { return has_pg_settings_ && has_update_; }
   bool has_into_temp() const { return has_into_temp_; }
   bool has_create_temp() const { return has_create_temp_; }  // also inside EXPLAIN
   // The schema pg_temp, or that of another session.
@@ -72,6 +76,7 @@ class Words {
   void FollowParenthesis(const Token& token);
   void FollowTarget(const Token& token, bool is_name);
   bool IsAlias() const;
+  bool IsNoCallInItsPlace() const;
   std::string LowerCase(const Token& token) const;
   char Symbol(const Token& token) const { return token.kind == TokenKind::kSymbol ? text_[token.begin] : '\0'; }
 
@@ -79,6 +84,7 @@ class Words {
   size_t token_count_ = 0;
   std::array<std::string, 8> head_;
   size_t head_count_ = 0;
+  Token third_last_;
   Token before_last_;
   Token last_;
   // The last name, as PostgreSQL folds it, and whether it belongs to a schema of somebody's.
@@ -88,6 +94,11 @@ class Words {
   bool has_concurrently_ = false;
   bool has_on_commit_drop_ = false;
   bool has_with_hold_ = false;
+  bool has_binary_ = false;
+  bool has_binary_cursor_ = false;
+  bool has_pg_settings_ = false;
+  bool has_insert_ = false;
+  bool has_update_ = false;
   bool has_into_ = false;
   bool has_into_temp_ = false;
   bool has_create_ = false;

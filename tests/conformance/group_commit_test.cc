@@ -52,6 +52,13 @@ class GroupCommitTest : public CompanyTest {
     return Direct().Value(absl::StrCat("SELECT ", what, " FROM sales WHERE n >= 0"));
   }
 
+  // In the one flight that waits for a lock; empty if none does.
+  std::string UpdatesThatWait() {
+    return Direct().Value(
+        "SELECT max((SELECT count(*) FROM regexp_matches(query, 'UPDATE sales', 'g'))) FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock'");
+  }
+
   testing_support::TempDir directory_;
   int unused_ = 0;
 };
@@ -97,6 +104,8 @@ TEST_F(GroupCommitTest, AnErrorIsOnlyTheCallsThatMadeIt) {
       EXPECT_EQ(FactsOf(answers[i].status()).outcome, v1::OUTCOME_ROLLED_BACK);
     } else {
       ASSERT_TRUE(answers[i].ok()) << answers[i].status();
+      // Once in the group, and once alone.
+      EXPECT_EQ(answers[i]->info().attempts(), 2);
       EXPECT_EQ(answers[i]->info().flight_statements(), 1);
     }
   }
@@ -113,6 +122,7 @@ TEST_F(GroupCommitTest, AnErrorOfTheCommitIsOnlyTheCallsThatMadeIt) {
   for (int i = 0; i < 6; ++i) {
     ASSERT_EQ(Reason(answers[i]), i == 3 ? "UNIQUE_VIOLATION" : "ok");
     if (i == 3) continue;
+    EXPECT_EQ(answers[i]->info().attempts(), 2);
     // Of the transaction that was committed, and nothing of the other one.
     EXPECT_EQ(answers[i]->proto().columns_size(), 1);
     EXPECT_EQ(*answers[i]->Scalar<int32_t>(), i);
@@ -183,18 +193,14 @@ TEST_F(GroupCommitTest, AGroupDoesNotWaitForALock) {
   testing_support::Direct gate(postgres_->ConnectionString()), row(postgres_->ConnectionString());
   row.Run("BEGIN; SELECT FROM sales FOR UPDATE");
   auto busy = Occupy(&gate);
-  const auto waits_alone = [this] {
-    return Direct().Value(
-               "SELECT (SELECT count(*) FROM regexp_matches(query, 'UPDATE sales', 'g')) FROM pg_stat_activity "
-               "WHERE wait_event_type = 'Lock'") == "1";
-  };
   const auto let_them_meet = [&] {
     gate.Run("COMMIT");
-    EXPECT_TRUE(testing_support::Eventually(waits_alone));
+    EXPECT_TRUE(testing_support::Eventually([this] { return UpdatesThatWait() == "1"; }));
     row.Run("COMMIT");
   };
   for (const Answer& answer : WaitingUntil(let_them_meet, std::vector<client::Statement>(4, sell))) {
     ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->info().attempts(), 2);
     EXPECT_EQ(answer->info().flight_statements(), 1);
   }
   EXPECT_TRUE(busy.get().ok());
@@ -236,9 +242,7 @@ TEST_F(GroupCommitTest, ADrainEndsAGroupAndEachHearsOfIt) {
   auto busy = Occupy(&gate);
   const auto end_while_they_wait = [&] {
     gate.Run("COMMIT");
-    EXPECT_TRUE(testing_support::Eventually([this] {
-      return Direct().Value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "1";
-    }));
+    EXPECT_TRUE(testing_support::Eventually([this] { return UpdatesThatWait() == "4"; }));
     narrow_->process().Signal(SIGTERM);
   };
   for (const Answer& answer : WaitingUntil(end_while_they_wait, std::vector<client::Statement>(4, sell))) {

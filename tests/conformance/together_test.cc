@@ -98,6 +98,7 @@ TEST_F(TogetherTest, AnErrorIsOnlyTheCallsThatMadeIt) {
   std::vector<client::Statement> statements;
   for (int i = 0; i < 10; ++i) statements.emplace_back("SELECT 100 / $1", i == 4 ? 0 : i + 1);
   const std::vector<Answer> answers = WhileBusy(statements);
+  int shared = 0;
   for (int i = 0; i < 10; ++i) {
     if (i == 4) {
       EXPECT_EQ(Reason(answers[i]), "DIVISION_BY_ZERO");
@@ -105,12 +106,13 @@ TEST_F(TogetherTest, AnErrorIsOnlyTheCallsThatMadeIt) {
     } else {
       ASSERT_TRUE(answers[i].ok()) << answers[i].status();
       EXPECT_EQ(*answers[i]->Scalar<int32_t>(), 100 / (i + 1));
+      shared += answers[i]->info().flight_statements() > 1 || answers[i]->info().attempts() > 1 ? 1 : 0;
     }
   }
+  EXPECT_EQ(shared, 9);
 }
 
-// Before it there is nothing, since PostgreSQL reads the whole message first.
-TEST_F(TogetherTest, ASyntaxErrorIsOnlyTheCallsThatMadeIt) {
+TEST_F(TogetherTest, AWrongValueIsOnlyTheCallsThatMadeIt) {
   StartGatewayFor(3);
   Introduce(client::Statement("SELECT $1::int", 1));
   // Known to be quick by the same text with a value that makes it right.
