@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
@@ -69,9 +70,11 @@ postgres::Pool::Options PoolOptions(const config::Config& config) {
 // Whole or not at all: whoever waits for the file finds an address in it.
 absl::Status WritePortFile(const std::string& path, const std::string& address) {
   const std::string draft = path + ".tmp";
-  std::ofstream(draft) << address << "\n";
-  if (std::rename(draft.c_str(), path.c_str()) != 0) {
-    return absl::UnavailableError("port_file: can not write " + path);
+  std::ofstream file(draft);
+  file << address << "\n";
+  file.close();
+  if (!file || std::rename(draft.c_str(), path.c_str()) != 0) {
+    return absl::UnavailableError(absl::StrCat("port_file: can not write ", path));
   }
   return absl::OkStatus();
 }
@@ -83,8 +86,9 @@ Gateway::Gateway(const config::Config& config, observe::Observer* observer) : co
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::Config& config, observe::Observer* observer) {
   std::unique_ptr<Gateway> gateway(new Gateway(config, observer));
   if (!config.callers_file.empty()) {
-    ASSIGN_OR_RETURN(std::vector<auth::KnownCaller> callers, auth::LoadCallers(config.callers_file));
-    gateway->authenticator_.Replace(std::move(callers));
+    absl::StatusOr<std::vector<auth::KnownCaller>> callers = auth::LoadCallers(config.callers_file);
+    if (!callers.ok()) return absl::InvalidArgumentError(absl::StrCat("callers_file: ", callers.status().message()));
+    gateway->authenticator_.Replace(*std::move(callers));
   }
   for (const config::DatabaseUrl::Ignored& ignored : config.database.ignored) {
     observer->Record(observe::SettingIgnored{ignored.option, ignored.why});

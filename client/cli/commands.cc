@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -17,6 +17,8 @@
 #include "client/cli/terminal.h"
 #include "client/cpp/error.h"
 #include "server/admin/doctor.h"
+#include "server/base/file.h"
+#include "server/base/status_macros.h"
 
 namespace sluice::cli {
 namespace {
@@ -33,19 +35,23 @@ int ExitCodeOf(const absl::Status& status) {
 
 absl::StatusOr<client::Database> Open(Target target) {
   if (!target.token_file.empty()) {
-    std::ifstream file(target.token_file);
-    std::getline(file, target.options.token);
-    if (!file) return absl::InvalidArgumentError("can not read " + target.token_file);
+    ASSIGN_OR_RETURN(const std::string text, ReadFile(target.token_file));
+    // A mounted secret often ends with a newline.
+    target.options.token = std::string(absl::StripAsciiWhitespace(text));
+    if (target.options.token.empty()) return absl::InvalidArgumentError(target.token_file + " is empty");
   }
   return client::Database::Open(target.options);
+}
+
+std::string WhereItLooked(const Target& target) {
+  return absl::StrCat("Is sluiced serving at ", Printable(target.options.target),
+                      "? (--target, SLUICE_TARGET, --tls)\n");
 }
 
 int Fail(const Target& target, const absl::Status& status, absl::string_view sql = "") {
   PrintError(ErrorText(status, sql));
   const int exit_code = ExitCodeOf(status);
-  if (exit_code == kExitUnreachable) {
-    PrintError(absl::StrCat("Is sluiced serving at ", target.options.target, "? (--target, SLUICE_TARGET, --tls)\n"));
-  }
+  if (exit_code == kExitUnreachable) PrintError(WhereItLooked(target));
   return exit_code;
 }
 
@@ -67,6 +73,11 @@ void PrintResult(const client::Result& result, Format format) {
   if (format == Format::kCsv) return Print(AsCsv(result.proto()));
   if (result.proto().columns().empty()) return Print(AsWords(result.proto()) + "\n");
   Print(absl::StrCat(AsTable(result.proto()), "(", result.size(), result.size() == 1 ? " row)\n" : " rows)\n"));
+}
+
+// CSV has a part for each statement, empty if it gave no rows.
+void PrintSeparator(Format format) {
+  if (format == Format::kCsv) Print("\r\n");
 }
 
 // One document, however many statements there are.
@@ -105,13 +116,14 @@ namespace {
 
 void PrintResults(const std::vector<client::Result>& results, Format format) {
   std::vector<std::string> objects;
-  for (const client::Result& result : results) {
+  for (size_t i = 0; i < results.size(); ++i) {
     if (format != Format::kJson) {
-      PrintResult(result, format);
+      PrintResult(results[i], format);
+      if (i + 1 < results.size()) PrintSeparator(format);
       continue;
     }
-    PrintNotices(result);
-    objects.push_back(AsJsonObject(result.proto()));
+    PrintNotices(results[i]);
+    objects.push_back(AsJsonObject(results[i].proto()));
   }
   if (format == Format::kJson) PrintJsonArray(objects);
 }
@@ -150,6 +162,7 @@ int RunIndependent(const Target& target, const client::Database& db, const std::
     } else {
       PrintResult(*result, arguments.call.format);
     }
+    if (i + 1 < results->size()) PrintSeparator(arguments.call.format);
   }
   if (arguments.call.format == Format::kJson) PrintJsonArray(objects);
   return exit_code;
@@ -173,9 +186,10 @@ int RunPing(const Target& target, const PingArguments& arguments) {
     const absl::Time begin = absl::Now();
     const absl::StatusOr<v1::PingResponse> ping = db->Ping(absl::Seconds(arguments.timeout_seconds));
     if (!ping.ok()) {
-      const int exit_code = Fail(target, ping.status());
+      if (client::IsFromGateway(ping.status())) return Fail(target, ping.status());
       // Here is nothing that may have been done.
-      return client::IsFromGateway(ping.status()) ? exit_code : kExitUnreachable;
+      PrintError(absl::StrCat("No answer: ", Printable(ping.status().message()), "\n", WhereItLooked(target)));
+      return kExitUnreachable;
     }
     const double database_ms = ping->database_time().seconds() * 1e3 + ping->database_time().nanos() / 1e6;
     Print(absl::StrFormat("PostgreSQL %s%s: %.2f ms, of which %.2f ms to the database\n", ping->server_version(),

@@ -15,6 +15,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/commands.h"
@@ -43,8 +44,15 @@ void AddTargetOptions(CLI::App* app, Target* target) {
   }
 }
 
+// CLI::Range lets "nan" through.
+std::string CheckSeconds(const std::string& text) {
+  double seconds = 0;
+  const bool good = absl::SimpleAtod(text, &seconds) && seconds >= 0.001 && seconds <= 86400;
+  return good ? "" : "must be from 0.001 to 86400";
+}
+
 void AddTimeout(CLI::App* command, double* seconds) {
-  command->add_option("--timeout", *seconds, "Seconds")->check(CLI::Range(0.001, 86400.0))->capture_default_str();
+  command->add_option("--timeout", *seconds, "Seconds")->check(CheckSeconds)->capture_default_str();
 }
 
 void AddCallOptions(CLI::App* command, CallArguments* call) {

@@ -30,7 +30,8 @@ using postgres::Address;
 using postgres::Connection;
 using postgres::Endpoint;
 
-std::string InMilliseconds(absl::Duration duration) {
+std::string Shown(absl::Duration duration) {
+  if (duration >= absl::Seconds(1)) return absl::StrFormat("%.1f s", absl::ToDoubleSeconds(duration));
   const double milliseconds = absl::ToDoubleMilliseconds(duration);
   return milliseconds < 10 ? absl::StrFormat("%.2f ms", milliseconds) : absl::StrFormat("%.1f ms", milliseconds);
 }
@@ -104,7 +105,7 @@ class Examination {
     if (!endpoint.is_socket() && endpoint.hostaddr.empty()) {
       const std::string names =
           absl::StrJoin(*addresses, ", ", [](std::string* out, const Address& address) { *out += address.name; });
-      Good("resolve " + where, absl::StrCat(names, " in ", InMilliseconds(absl::Now() - begin)));
+      Good("resolve " + where, absl::StrCat(names, " in ", Shown(absl::Now() - begin)));
     }
     bool reached = false;
     for (const Address& address : *addresses) reached |= ConnectTo(address, endpoint);
@@ -121,13 +122,18 @@ class Examination {
       Note(tried, why, std::string(AdviceForUnreachable(why)));
       return false;
     }
+    if (*answer == Answer::kSilence) {
+      Note(tried, absl::StrCat("takes the connection, and says nothing for ", Shown(options_.connect_timeout)),
+           "the server hangs or is overloaded, or it is not PostgreSQL");
+      return false;
+    }
     if (*answer == Answer::kNothing) {
       Note(tried, "takes the connection, but does not speak PostgreSQL's protocol",
            "check the port: is it another service's, or a proxy's that wants TLS from the first byte?");
       return false;
     }
     const char* tls = *answer == Answer::kOffersTls ? ", offers TLS" : ", offers no TLS";
-    Good(tried, absl::StrCat("answers in ", InMilliseconds(absl::Now() - begin), endpoint.is_socket() ? "" : tls));
+    Good(tried, absl::StrCat("answers in ", Shown(absl::Now() - begin), endpoint.is_socket() ? "" : tls));
     return true;
   }
 
@@ -145,7 +151,7 @@ class Examination {
       // libpq repeats itself for each address.
       return Bad(tried, Shortened(code + failure.error.message, 500), std::string(AdviceFor(failure)));
     }
-    Good(tried, absl::StrCat("in ", InMilliseconds(absl::Now() - begin), ", TCP, TLS and authentication together"));
+    Good(tried, absl::StrCat("in ", Shown(absl::Now() - begin), ", TCP, TLS and authentication together"));
     return true;
   }
 
@@ -268,7 +274,7 @@ class Examination {
     if (times.empty()) return Note("measure the round trip", "the connection was lost", "try again");
     std::sort(times.begin(), times.end());
     Good(absl::StrCat("measure the round trip, ", times.size(), " times"),
-         absl::StrCat("median ", InMilliseconds(times[times.size() / 2]), ", worst ", InMilliseconds(times.back())));
+         absl::StrCat("median ", Shown(times[times.size() / 2]), ", worst ", Shown(times.back())));
   }
 
   const config::DatabaseUrl& url_;

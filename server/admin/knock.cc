@@ -65,7 +65,8 @@ absl::StatusOr<Answer> Knock(const Address& address, absl::Time deadline) {
     return Answer::kNothing;
   }
   char answer = 0;
-  if (!socket.Await(POLLIN, deadline) || recv(socket.descriptor(), &answer, 1, 0) != 1) return Answer::kNothing;
+  if (!socket.Await(POLLIN, deadline)) return Answer::kSilence;
+  if (recv(socket.descriptor(), &answer, 1, 0) != 1) return Answer::kNothing;
   if (answer == 'S') return Answer::kOffersTls;
   // 'E' is how a server that is too old, or too busy, begins its error.
   return answer == 'N' || answer == 'E' ? Answer::kPlain : Answer::kNothing;

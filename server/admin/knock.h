@@ -9,7 +9,8 @@ namespace sluice::admin {
 
 // What is behind an address.
 enum class Answer {
-  kNothing,   // it takes connections and says nothing that PostgreSQL would say
+  kSilence,   // it takes connections and says nothing at all
+  kNothing,   // it says nothing that PostgreSQL would say
   kPlain,     // PostgreSQL, or a pooler, that offers no TLS
   kOffersTls  // one that does
 };

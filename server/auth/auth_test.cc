@@ -89,6 +89,9 @@ TEST(CallersFileTest, SaysWhatIsWrongWithoutQuotingAHash) {
       {R"({"callers": [{"name": "a", "certificate_san": "s", "permissions": ["sql"]},
                        {"name": "a", "certificate_san": "t", "permissions": ["sql"]}]})",
        "is there twice"},
+      {R"({"callers": [{"name": "a", "certificate_san": "", "permissions": ["sql"]}]})", "certificate_san is empty"},
+      {R"({"callers": [{"name": "a", "certificate_san": "s", "permissions": ["group_commit"]}]})", "without sql"},
+      {R"({"callers": [{"name": "a", "certificate_san": "s", "permissions": ["impersonate"]}]})", "sql or read_only"},
       // Of the empty token, which whoever forgot its own would send.
       {R"({"callers": [{"name": "a", "permissions": ["sql"], "token_sha256":
            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}]})",

@@ -107,12 +107,18 @@ absl::StatusOr<KnownCaller> ParseCaller(const Json& json, size_t index) {
     std::copy(bytes.begin(), bytes.end(), known.token_hashes.emplace_back().begin());
   }
   ASSIGN_OR_RETURN(known.certificate_sans, Strings(json, "certificate_san", where));
+  for (const std::string& san : known.certificate_sans) {
+    if (san.empty()) return Problem(where, "a certificate_san is empty");
+  }
   if (known.token_hashes.empty() && known.certificate_sans.empty()) {
     return Problem(where, "needs token_sha256 or certificate_san");
   }
   ASSIGN_OR_RETURN(const std::vector<std::string> permissions, Strings(json, "permissions", where));
   if (permissions.empty()) return Problem(where, "permissions is missing or empty");
   for (const std::string& permission : permissions) RETURN_IF_ERROR(Grant(permission, where, &known.caller.may));
+  const Permissions& may = known.caller.may;
+  if (may.group_commit && !may.sql) return Problem(where, "group_commit is of no use without sql");
+  if (may.impersonate && !may.sql && !may.read_only) return Problem(where, "impersonate needs sql or read_only");
   return known;
 }
 

@@ -4,7 +4,10 @@
 
 namespace sluice {
 
-bool HasUrl(const char* argument) { return std::strstr(argument, "://") != nullptr; }
+bool HasUrl(const char* argument) {
+  return std::strstr(argument, "://") != nullptr ||
+         (std::strstr(argument, "postgres") != nullptr && std::strchr(argument, '@') != nullptr);
+}
 
 void HideUrls(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {

@@ -3,7 +3,7 @@
 
 namespace sluice {
 
-// Whether an argument of a command may hold a password.
+// Whether an argument of a command may hold a password: it is a URL, or was meant to be one.
 bool HasUrl(const char* argument);
 
 // Overwrites the arguments with URLs: what is on the command line is seen by everybody who runs ps.

@@ -15,7 +15,7 @@ bool IsLoopbackV4(absl::string_view host) {
 bool IsLocalAddress(absl::string_view address) {
   if (absl::StartsWith(address, "unix:")) return true;
   const absl::string_view host = address.substr(0, address.rfind(':'));
-  return host == "localhost" || IsLoopbackV4(host) || host == "[::1]" || host == "::1";
+  return absl::EqualsIgnoreCase(host, "localhost") || IsLoopbackV4(host) || host == "[::1]" || host == "::1";
 }
 
 }  // namespace sluice

@@ -4,9 +4,12 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include <memory>
+
+#include "absl/strings/str_cat.h"
 
 namespace sluice {
 namespace {
@@ -14,6 +17,14 @@ namespace {
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
 using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+using Context = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
+
+// OpenSSL's word of the call before.
+std::string WhyRefused() {
+  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+  ERR_clear_error();
+  return reason == nullptr ? "no reason given" : reason;
+}
 
 Bio Reader(const std::string& pem) { return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free); }
 
@@ -47,13 +58,19 @@ absl::Status CheckKey(const std::string& key_pem, const std::string& chain_pem) 
   bool has_passphrase = false;
   const Key key(PEM_read_bio_PrivateKey(Reader(key_pem).get(), nullptr, &NoPassphrase, &has_passphrase),
                 &EVP_PKEY_free);
-  const Certificate certificate = NextCertificate(Reader(chain_pem).get());
-  const bool belongs =
-      key != nullptr && certificate != nullptr && X509_check_private_key(certificate.get(), key.get()) == 1;
   ERR_clear_error();
   if (has_passphrase) return absl::InvalidArgumentError("has a passphrase, and nobody is there to type it");
   if (key == nullptr) return absl::InvalidArgumentError("holds no private key (PEM)");
-  return belongs ? absl::OkStatus() : absl::InvalidArgumentError("is not the key of the certificate");
+  const Certificate certificate = NextCertificate(Reader(chain_pem).get());
+  // A readable one may still be refused: a key of 1,024 bits, a signature with SHA-1.
+  const Context context(SSL_CTX_new(TLS_method()), &SSL_CTX_free);
+  if (certificate == nullptr || SSL_CTX_use_certificate(context.get(), certificate.get()) != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("goes with a certificate that OpenSSL refuses: ", WhyRefused()));
+  }
+  if (SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("is not the key of the certificate: ", WhyRefused()));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace sluice

@@ -13,7 +13,8 @@ namespace sluice {
 // At least one certificate, and all of them readable.
 absl::Status CheckCertificates(const std::string& pem);
 
-// A private key without a passphrase, which belongs to the first certificate of the chain.
+// A private key without a passphrase, which belongs to the first certificate of the chain; and OpenSSL
+// takes both, as its security level asks for.
 absl::Status CheckKey(const std::string& key_pem, const std::string& chain_pem);
 
 }  // namespace sluice

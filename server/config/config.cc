@@ -78,10 +78,11 @@ void CheckDatabase(Checker* check, Config* config) {
 
 void CheckWhoGetsIn(Checker* check, const Config& config) {
   const bool unix_socket = absl::StartsWith(config.listen, "unix:") && config.listen.size() > 5;
-  int port = 0;
+  int port = -1;
   const size_t colon = config.listen.rfind(':');
-  if (!unix_socket && (colon == std::string::npos || !absl::SimpleAtoi(config.listen.substr(colon + 1), &port) ||
-                       port < 0 || port > 65535)) {
+  const std::string digits = colon == std::string::npos ? "" : config.listen.substr(colon + 1);
+  const bool is_number = digits.find_first_not_of("0123456789") == std::string::npos && absl::SimpleAtoi(digits, &port);
+  if (!unix_socket && (!is_number || port > 65535)) {
     check->Problem("listen", "must be host:port or unix:/path");
     return;
   }

@@ -101,10 +101,32 @@ TEST_F(ConfigTest, AFileThatCanNotBeReadIsAProblem) {
   EXPECT_FALSE(Make({"--config_file=/nonexistent"}).has_value());
   EXPECT_TRUE(absl::StrContains(Problems(), "No such file")) << Problems();
   problems_.clear();
-  EXPECT_FALSE(Make({}, /*dot_env=*/testing::TempDir()).has_value());
-  EXPECT_TRUE(absl::StrContains(Problems(), "Is a directory")) << Problems();
-  problems_.clear();
+  // But a .env is somebody else's as well.
+  EXPECT_TRUE(Make({}, /*dot_env=*/testing::TempDir()).has_value()) << Problems();
   EXPECT_TRUE(Make({}, /*dot_env=*/"/nonexistent").has_value()) << Problems();
+}
+
+TEST_F(ConfigTest, WhatIsThereTwiceIsAProblem) {
+  EXPECT_FALSE(Make({"--config_file=" + FileWith("twice", "pool_size = 3\npool_size = 4\n")}).has_value());
+  EXPECT_TRUE(absl::StrContains(Problems(), "twice:2: pool_size is there twice")) << Problems();
+  problems_.clear();
+  EXPECT_TRUE(Make({"--config_file=" + FileWith("once", "pool_size = 3\n"), "--pool_size=4"}).has_value());
+}
+
+TEST_F(ConfigTest, AnAddressThatCanNotBeIsAProblem) {
+  for (const char* url : {"postgresql://u@h:99999/d", "postgresql://u@h:0/d", "postgresql://u@::1/d",
+                          "postgresql://u@a,b,c/d?port=1,2", "postgresql://u@a,b/d?hostaddr=10.0.0.1"}) {
+    EXPECT_FALSE(ParseDatabaseUrl(url).ok()) << url;
+  }
+  for (const char* url : {"postgresql://u@[::1]:1/d", "postgresql://u@a,b:2/d", "postgresql://u@a,b/d?port=1",
+                          "postgresql://u@a,b/d?hostaddr=10.0.0.1,10.0.0.2", "postgresql://u@/d?host=/tmp/a:b"}) {
+    EXPECT_TRUE(ParseDatabaseUrl(url).ok()) << url;
+  }
+  for (const char* listen : {"127.0.0.1: 7777", "127.0.0.1:+7777", "127.0.0.1:", "127.0.0.1:65536"}) {
+    EXPECT_FALSE(Make({std::string("--listen=") + listen}).has_value()) << listen;
+  }
+  problems_.clear();
+  EXPECT_TRUE(Make({"--listen=LOCALHOST:0"}).has_value()) << Problems();
 }
 
 TEST_F(ConfigTest, HelpNamesEverySettingWithItsVariable) {

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -88,6 +89,8 @@ absl::Status ParseAddress(absl::string_view authority, DatabaseUrl* url) {
     }
     ASSIGN_OR_RETURN(std::string decoded, PercentDecoded(host, "host"));
     hosts.push_back(std::move(decoded));
+    const bool is_bare_v6 = bracket == absl::string_view::npos && std::count(address.begin(), address.end(), ':') > 1;
+    if (is_bare_v6) return absl::InvalidArgumentError("an IPv6 address in it needs brackets: [::1]");
     const absl::string_view port = has_port ? address.substr(colon + 1) : "";
     for (const char c : port) {
       if (!absl::ascii_isdigit(c)) {
@@ -129,6 +132,30 @@ absl::Status ParseOption(absl::string_view pair, DatabaseUrl* url) {
                                                    " is known to no driver; a ? in a password is written %3F"));
   }
   url->parameters[name] = value;
+  return absl::OkStatus();
+}
+
+// As libpq wants them: as many of each, or one port for all.
+absl::Status CheckPlaces(const DatabaseUrl& url) {
+  const auto list = [&url](const char* name) -> std::vector<std::string> {
+    const auto found = url.parameters.find(name);
+    if (found == url.parameters.end() || found->second.empty()) return {};
+    return absl::StrSplit(found->second, ',');
+  };
+  const std::vector<std::string> hosts = list("host"), addresses = list("hostaddr"), ports = list("port");
+  const size_t count = std::max(hosts.size(), addresses.size());
+  if (!hosts.empty() && !addresses.empty() && hosts.size() != addresses.size()) {
+    return absl::InvalidArgumentError("its host and its hostaddr are lists of different lengths");
+  }
+  if (ports.size() > 1 && ports.size() != count) {
+    return absl::InvalidArgumentError(absl::StrCat("it has ", count, " hosts and ", ports.size(), " ports"));
+  }
+  for (const std::string& port : ports) {
+    int number = 0;
+    if (!port.empty() && (!absl::SimpleAtoi(port, &number) || number < 1 || number > 65535)) {
+      return absl::InvalidArgumentError("a port of it is not from 1 to 65535");
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -181,6 +208,7 @@ absl::StatusOr<DatabaseUrl> ParseDatabaseUrl(absl::string_view text) {
       }
     }
   }
+  RETURN_IF_ERROR(CheckPlaces(url));
   RETURN_IF_ERROR(CheckSslMode(url));
   return url;
 }

@@ -1,5 +1,7 @@
 #include "server/config/settings.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -48,13 +50,18 @@ std::string Shown(absl::string_view name) {
   return std::all_of(name.begin(), name.end(), may_be) ? std::string(name) : "(not shown)";
 }
 
+bool IsDirectory(const std::string& path) {
+  struct stat facts = {};
+  return stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
 // KEY = value lines, # comments. `strict`: a key that is no setting is a problem (our own
 // file; a .env belongs to others as well).
 void ReadSettings(const std::string& path, bool strict, RawSettings* raw) {
   const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) {
-    // There need not be a .env.
-    const bool may_be = !strict && absl::IsNotFound(text.status());
+    // There need not be a .env, and a directory of this name is somebody else's.
+    const bool may_be = !strict && (absl::IsNotFound(text.status()) || IsDirectory(path));
     if (!may_be) raw->problems.push_back(absl::StrCat(strict ? "config_file: " : "", text.status().message()));
     return;
   }
@@ -75,6 +82,9 @@ void ReadSettings(const std::string& path, bool strict, RawSettings* raw) {
     const Setting* setting = FindByEnvironment(key);
     if (setting == nullptr && strict) setting = FindByName(key);
     if (setting != nullptr) {
+      auto given = raw->values.find(setting->name);
+      const bool twice = given != raw->values.end() && absl::StartsWith(given->second.source, path + ":");
+      if (strict && twice) raw->problems.push_back(absl::StrCat(source, ": ", setting->name, " is there twice"));
       Offer(*setting, Unquoted(absl::StripAsciiWhitespace(line.substr(equals + 1))), source, raw);
     } else if (strict) {
       raw->problems.push_back(absl::StrCat(source, ": no setting is called ", Shown(key)));
@@ -153,7 +163,7 @@ const std::vector<Setting>& Settings() {
       {"flight_bytes_max", "SLUICE_FLIGHT_BYTES_MAX", "262144", "What such calls may hold together, requests included."},
       {"flight_work_max", "SLUICE_FLIGHT_WORK_MAX", "3ms", "How long PostgreSQL may need for them together, as they run one after the other; or as long as a round trip to it takes (50ms at most), if that is more."},
       {"request_bytes_max", "SLUICE_REQUEST_BYTES_MAX", "4194304", "Of one request."},
-      {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default."},
+      {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default. A client whose limit is lower refuses an answer whose work is done."},
       {"drain_delay", "SLUICE_DRAIN_DELAY", "500ms", "On SIGTERM, from NOT_SERVING until newcomers are refused, so that load balancers notice first."},
       {"drain_grace", "SLUICE_DRAIN_GRACE", "10s", "After that, how long calls may take to end."},
       {"log_format", "SLUICE_LOG_FORMAT", "auto", "json, text, or auto: text on a terminal."},

@@ -102,6 +102,8 @@ bool Connection::Probe(absl::Time deadline, OpenFailure* failure) {
 }
 
 void Connection::ComposePrelude() {
+  // Whoever a DO block, a function or another client of the pooler has left the session as.
+  prelude_.SetLocal("role = DEFAULT");
   if (jit_->wants_prefix(facts_.jit)) prelude_.SetLocal("jit = off");
   // The forms in which values are read, where a role or database has others.
   if (!absl::StartsWith(facts_.date_style, "ISO")) prelude_.SetLocal("datestyle = 'ISO'");

@@ -48,7 +48,7 @@ std::string WhyNotBind(int family, const sockaddr* address, socklen_t size) {
   const int yes = 1;
   setsockopt(socket.descriptor(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   const bool listens = bind(socket.descriptor(), address, size) == 0 && listen(socket.descriptor(), 1) == 0;
-  return listens ? "it was taken a moment ago, and is free now" : SystemText(errno);
+  return listens ? "gRPC does not say why, and the system would allow it" : SystemText(errno);
 }
 
 std::string WhyNotListenOnSocket(const std::string& path) {

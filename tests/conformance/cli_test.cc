@@ -88,7 +88,11 @@ TEST_F(CliTest, ABatchIsAllOrNothingAndNamesTheStatementThatFailed) {
 
 TEST_F(CliTest, ABatchPrintsForProgramsToo) {
   EXPECT_EQ(Run({"batch", "--csv", "CREATE TEMP TABLE t (n int) ON COMMIT DROP", "SELECT 1 AS one"}).output,
-            "one\r\n1\r\n");
+            "\r\none\r\n1\r\n");
+  // A part for each, also for the one that failed.
+  EXPECT_TRUE(
+      absl::StrContains(Run({"batch", "--csv", "--independent", "SELECT 1 AS a", "SELECT 1/0", "SELECT 3 AS c"}).output,
+                        "a\r\n1\r\n\r\n"));
 }
 
 TEST_F(CliTest, ABatchIsOneDocumentAndTellsWhatItsWritesDid) {
@@ -209,7 +213,8 @@ TEST_F(CliTest, AFileThatIsNoCertificateIsAWrongArgument) {
 }
 
 TEST_F(CliTest, AMistypedArgumentIsNotEchoedWithItsPassword) {
-  for (const char* mistyped : {"--databaseurl=postgresql://u:pa55word@h/db", "postgresql://u:pa55word@h/db"}) {
+  for (const char* mistyped :
+       {"--databaseurl=postgresql://u:pa55word@h/db", "postgresql://u:pa55word@h/db", "postgresql:/u:pa55word@h/db"}) {
     const Ended ended = Run({"doctor", "postgresql://u@h/db", mistyped});
     EXPECT_EQ(ended.exit_code, 2) << ended.output;
     EXPECT_FALSE(absl::StrContains(ended.output, "pa55word")) << ended.output;

@@ -1,6 +1,8 @@
 // sluice doctor finds out what is on the other side of a database URL, or what is wrong with
 // it; each line says what was tried, what was seen, and what to do.
 
+#include <unistd.h>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -9,6 +11,8 @@
 #include "tests/support/pgbouncer.h"
 #include "tests/support/secure_postgres.h"
 #include "tests/support/sluice_command.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/unix_socket.h"
 
 namespace sluice {
 namespace {
@@ -167,8 +171,17 @@ TEST(DoctorTest, LooksWhereTheGatewayWouldConnectTo) {
               {"read the URL: postgresql://app@/nonexistent:1,127.0.0.1:" + port + "/postgres",
                "connect to /nonexistent/.s.PGSQL.1: No such file", "connect to 127.0.0.1 port " + port});
   const Ended odd = Examine(login + "a,b,c/postgres?port=1,2");
-  EXPECT_EQ(odd.exit_code, 1) << odd.output;
-  ExpectParts(odd, {"2 ports do not go with 3 hosts", "one port for all"});
+  EXPECT_EQ(odd.exit_code, 2) << odd.output;
+  ExpectParts(odd, {"it has 3 hosts and 2 ports"});
+}
+
+TEST(DoctorTest, TellsAServerThatHangsFromAnotherService) {
+  const testing_support::TempDir directory;
+  const int silent = testing_support::ListenAt(directory.File(".s.PGSQL.5432"));
+  const Ended ended = Examine("postgresql://u@/d?host=" + directory.path());
+  EXPECT_EQ(ended.exit_code, 1);
+  ExpectParts(ended, {"says nothing for 10.0 s", "the server hangs or is overloaded"});
+  close(silent);
 }
 
 TEST(DoctorTest, KnowsAPortThatIsNotPostgres) {

@@ -80,6 +80,15 @@ TEST_F(IdentityTest, ItIsGoneWithItsCall) {
 }
 
 // What another client of the pooler left in a session is not this call's.
+// Nobody looks into the body of a DO.
+TEST_F(IdentityTest, WhoeverASessionWasLeftAsIsNobodyElse) {
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(Reason(behind_login_->Client().Execute("DO $$ BEGIN SET ROLE app_user; END $$")), "ok");
+    EXPECT_EQ(*behind_login_->Client().Execute("SELECT current_user::text")->Scalar<std::string>(), "login_only");
+    EXPECT_EQ(*Run("SELECT current_user::text", As("", "ann"))->Scalar<std::string>(), "login_only");
+  }
+}
+
 TEST_F(IdentityTest, ItHasNobodyElsesClaims) {
   const Gateway gateway(pgbouncer_->Url(), {"--pool_size=1"});
   testing_support::Direct(pgbouncer_->ConnectionString())

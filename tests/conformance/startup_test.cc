@@ -73,6 +73,7 @@ TEST(StartupTest, AnAddressThatIsTakenSaysSo) {
 TEST(StartupTest, ACertificateOrCallersFileThatIsBrokenIsNamed) {
   const testing_support::Certificates certificates;
   const auto server = certificates.Issue("server", "DNS:localhost"), other = certificates.Issue("other", "DNS:other");
+  const auto weak = certificates.IssueWeak();
   const TempDir directory;
   const std::string broken = directory.Write("broken", "-----BEGIN CERTIFICATE-----\nnonsense\n");
   const struct {
@@ -83,9 +84,10 @@ TEST(StartupTest, ACertificateOrCallersFileThatIsBrokenIsNamed) {
       {{"--tls_cert=" + server.key, "--tls_key=" + server.key}, "tls_cert: " + server.key + " holds no certificate"},
       {{"--tls_cert=" + server.cert, "--tls_key=" + server.cert}, "tls_key: " + server.cert + " holds no private key"},
       {{"--tls_cert=" + server.cert, "--tls_key=" + other.key}, "is not the key of the certificate"},
+      {{"--tls_cert=" + weak.cert, "--tls_key=" + weak.key}, "that OpenSSL refuses: ee key too small"},
       {{"--tls_cert=/nonexistent", "--tls_key=" + server.key}, "tls_cert: can not read /nonexistent: No such file"},
       {{"--callers_file=" + directory.Write("callers", "{\"callers\":\n[,]}")}, "and is none from line 2 on"},
-      {{"--callers_file=/nonexistent"}, "can not read /nonexistent: No such file"},
+      {{"--callers_file=/nonexistent"}, "callers_file: can not read /nonexistent: No such file"},
   };
   for (const auto& wrong : cases) {
     std::vector<std::string> flags = wrong.flags;

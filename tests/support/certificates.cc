@@ -34,4 +34,11 @@ Certificates::Pair Certificates::Issue(const std::string& name, const std::strin
   return pair;
 }
 
+Certificates::Pair Certificates::IssueWeak() const {
+  const Pair pair = {directory_.File("weak.pem"), directory_.File("weak.key")};
+  Openssl(directory_, {"req", "-x509", "-newkey", "rsa:1024", "-nodes", "-days", "2", "-subj", "/CN=weak", "-keyout",
+                       pair.key, "-out", pair.cert});
+  return pair;
+}
+
 }  // namespace sluice::testing_support

@@ -19,6 +19,8 @@ class Certificates {
   };
   // Signed by the CA, for these names: "DNS:localhost,IP:127.0.0.1".
   Pair Issue(const std::string& name, const std::string& subject_alternative_names) const;
+  // Of a key that is too short to be taken: self-signed, RSA of 1,024 bits.
+  Pair IssueWeak() const;
 
  private:
   TempDir directory_;
