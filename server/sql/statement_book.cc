@@ -23,14 +23,15 @@ bool StatementCost::is_cheap() const {
 absl::Duration StatementCost::typical() const { return absl::Microseconds(std::max<int64_t>(typical_us_, 0)); }
 
 // Down at once, up slowly: that a busy machine makes everything slow says nothing about the
-// statement. A race loses one sample.
+// statement. (At an eighth instead of a 64th of the way, 64 callers of a quick read had 16,800 instead of
+// 17,700 calls a second: in a crowd it seemed too slow for company.) A race loses one sample.
 void StatementCost::Record(absl::Duration took) {
   const int64_t us = std::max<int64_t>(absl::ToInt64Microseconds(took), 0);
   const int64_t typical_us = typical_us_;
   if (typical_us < 0 || us < typical_us) {
     typical_us_ = us;
   } else {
-    typical_us_ = typical_us + (us - typical_us + 7) / 8;
+    typical_us_ = typical_us + (us - typical_us + 63) / 64;
   }
 }
 

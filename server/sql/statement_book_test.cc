@@ -89,7 +89,7 @@ TEST(StatementCostTest, WhatIsNotKnownIsNotCheap) {
   // One slow run says little, many say all.
   cost.Record(absl::Milliseconds(10));
   EXPECT_TRUE(cost.is_cheap());
-  for (int i = 0; i < 20; ++i) cost.Record(absl::Milliseconds(10));
+  for (int i = 0; i < 40; ++i) cost.Record(absl::Milliseconds(10));
   EXPECT_FALSE(cost.is_cheap());
 }
 
