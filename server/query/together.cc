@@ -1,6 +1,7 @@
 #include "server/query/together.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -219,6 +220,25 @@ void RecordFailure(const std::vector<Seat>& seats, const FlightFailure& failure)
   if (took_too_long) seats[failure.statement].cost().Record(failure.time_limit);
 }
 
+// The flight is nobody's in particular: a cancel of one of them does not end it, but a drain does.
+class SharedToken {
+ public:
+  explicit SharedToken(const std::vector<Companion>& companions) : companions_(companions) {
+    for (const Companion& companion : companions_) companion.token->TakePart(&token_);
+  }
+  ~SharedToken() {
+    for (const Companion& companion : companions_) companion.token->TakePart(nullptr);
+  }
+  SharedToken(const SharedToken&) = delete;
+  SharedToken& operator=(const SharedToken&) = delete;
+
+  CancelToken* get() { return &token_; }
+
+ private:
+  const std::vector<Companion>& companions_;
+  CancelToken token_;
+};
+
 void Charge(const CallCost& flight, Companion* companion) {
   CallCost& cost = *companion->cost;
   ++cost.attempts;
@@ -226,6 +246,18 @@ void Charge(const CallCost& flight, Companion* companion) {
   cost.round_trips += flight.round_trips;
   cost.backend_pid = flight.backend_pid;
   cost.flight_statements = flight.flight_statements;
+}
+
+// Whoever has no result.
+void EndUnfinished(const std::vector<Seat>& seats, size_t answered, const FlightFailure& failure, const Turn& turn) {
+  if (failure.of_identity && failure.is_verdict) {
+    // The identity that all of them have is refused.
+    for (const Seat& seat : seats) EndWithStatus(seat, ToStatus(failure, seat.plan(), PlannedStatement(), turn));
+  } else if (seats[0].plan().sharing == Sharing::kWrites) {
+    EndUncommitted(seats, failure, turn);
+  } else {
+    EndUnanswered(seats, answered, failure, turn);
+  }
 }
 
 }  // namespace
@@ -236,35 +268,23 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   const bool writes = seats[0].plan().sharing == Sharing::kWrites;
   if (writes) SortByText(&seats);
 
-  // The flight is nobody's in particular, so nobody's cancel ends it; but a drain does.
   CallCost flight_cost;
   flight_cost.arrived_at = absl::Now();
-  CancelToken nobody;
-  Turn turn(connection, &nobody, TimeFor(*companions), &flight_cost);
-  for (const Companion& companion : *companions) companion.token->TakePart(&nobody);
+  SharedToken token(*companions);
+  Turn turn(connection, token.get(), TimeFor(*companions), &flight_cost);
   const FlightReport report = turn.Fly(FlightFor(seats, writes));
-  if (report.failure.has_value()) {
-    RecordFailure(seats, *report.failure);
-  } else {
-    RecordCosts(seats, turn.server_time());
-  }
-  // Of writes none is answered before the commit. A type that is not known yet takes another flight, which
-  // is part of what they cost.
-  const size_t answered = writes && report.failure.has_value() ? 0 : std::min(report.results.size(), seats.size());
+  const std::optional<FlightFailure>& failure = report.failure;
+  failure.has_value() ? RecordFailure(seats, *failure) : RecordCosts(seats, turn.server_time());
+
+  // Of writes none is answered before the commit. A type that is not known yet takes another flight: so all
+  // are encoded before it is told what they cost.
+  const size_t answered = writes && failure.has_value() ? 0 : std::min(report.results.size(), seats.size());
   std::vector<absl::Status> encoded;
   for (size_t i = 0; i < answered; ++i) encoded.push_back(EncodeInto(seats[i], report.results[i], types, &turn));
-  for (const Companion& companion : *companions) companion.token->TakePart(nullptr);
   for (Companion& companion : *companions) Charge(flight_cost, &companion);
 
   for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], encoded[i]);
-  if (!report.failure.has_value()) return;
-  const FlightFailure& failure = *report.failure;
-  if (failure.of_identity && failure.is_verdict) {
-    // The identity that all of them have is refused.
-    for (const Seat& seat : seats) EndWithStatus(seat, ToStatus(failure, seat.plan(), PlannedStatement(), turn));
-    return;
-  }
-  writes ? EndUncommitted(seats, failure, turn) : EndUnanswered(seats, answered, failure, turn);
+  if (failure.has_value()) EndUnfinished(seats, answered, *failure, turn);
 }
 
 }  // namespace sluice::query

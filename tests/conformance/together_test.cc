@@ -322,7 +322,7 @@ TEST_F(TogetherTest, AReadSeesEveryWriteThatWasDoneBeforeIt) {
 }
 
 // One caller's cancel, or its short deadline, is not another one's.
-TEST_F(TogetherTest, ADeadlineIsOnlyTheCallsOwn) {
+TEST_F(TogetherTest, ADeadlineInTheLineIsOnlyTheCallsOwn) {
   StartGatewayFor(6);
   Introduce(client::Statement("SELECT $1::int", 0));
   testing_support::Direct holder(postgres_->ConnectionString());
@@ -341,6 +341,43 @@ TEST_F(TogetherTest, ADeadlineIsOnlyTheCallsOwn) {
   holder.Run("COMMIT");
   EXPECT_TRUE(busy.get().ok());
   for (auto& answer : patient) EXPECT_EQ(Reason(answer.get()), "ok");
+}
+
+// It ends the flight that they share, behind somebody's lock; those who have time read again.
+TEST_F(TogetherTest, ADeadlineInASharedFlightIsOnlyTheCallsOwn) {
+  Direct().Run("DROP TABLE IF EXISTS locked; CREATE TABLE locked (n int)");
+  work_max_ = "10ms";
+  StartGatewayFor(3);
+  Introduce(client::Statement("SELECT count(*) + $1::int FROM locked", -1));
+  std::vector<client::Statement> patient;
+  for (int i = 0; i < 2; ++i) patient.emplace_back("SELECT count(*) + $1::int FROM locked", i);
+  testing_support::Direct gate(postgres_->ConnectionString()), lock(postgres_->ConnectionString());
+  lock.Run("BEGIN; LOCK TABLE locked");
+  auto busy = Occupy(&gate);
+  auto hasty = std::async(std::launch::async, [this] {
+    client::CallOptions options;
+    options.timeout = absl::Seconds(2);
+    return Db().Execute(client::Statement("SELECT count(*) + $1::int FROM locked", 2), options);
+  });
+  const auto reads_that_wait = [this] {
+    return Direct().Value(
+        "SELECT max((SELECT count(*) FROM regexp_matches(query, 'FROM locked', 'g'))) FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND query LIKE '%count(*) +%'");
+  };
+  const auto let_the_flight_end = [&] {
+    gate.Run("COMMIT");
+    EXPECT_TRUE(testing_support::Eventually([&] { return reads_that_wait() == "3"; }));
+    EXPECT_TRUE(testing_support::Eventually([&] { return reads_that_wait() == "1"; }));
+    EXPECT_EQ(hasty.get().status().code(), absl::StatusCode::kDeadlineExceeded);
+    lock.Run("COMMIT");
+  };
+  const std::vector<Answer> answers = WaitingUntil(let_the_flight_end, patient);
+  EXPECT_TRUE(busy.get().ok());
+  for (int i : {0, 1}) {
+    ASSERT_TRUE(answers[i].ok()) << answers[i].status();
+    EXPECT_EQ(*answers[i]->Scalar<int64_t>(), i);
+    EXPECT_EQ(answers[i]->info().attempts(), 2);
+  }
 }
 
 }  // namespace
