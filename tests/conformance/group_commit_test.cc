@@ -52,6 +52,16 @@ class GroupCommitTest : public CompanyTest {
     return Direct().Value(absl::StrCat("SELECT ", what, " FROM sales WHERE n >= 0"));
   }
 
+  // For four calls that want the same row; the statement that they make.
+  client::Statement StartWithARowToSell(std::vector<std::string> flags) {
+    Direct().Run("INSERT INTO sales (n) VALUES (1)");
+    StartWith(R"("sql", "group_commit")", 4, "", std::move(flags));
+    client::Statement sell("UPDATE sales SET id = id + 1 WHERE n = $1", 1);
+    Introduce(sell);
+    Direct().Run("UPDATE sales SET id = 0");
+    return sell;
+  }
+
   // In the one flight that waits for a lock; empty if none does.
   std::string UpdatesThatWait() {
     return Direct().Value(
@@ -185,11 +195,7 @@ TEST_F(GroupCommitTest, WhenTheWayBackBreaksNobodyIsToldThatItWasDone) {
 
 // A row that somebody has locked holds up whoever wants it, and nobody beside.
 TEST_F(GroupCommitTest, AGroupDoesNotWaitForALock) {
-  Direct().Run("INSERT INTO sales (n) VALUES (1)");
-  StartWith(R"("sql", "group_commit")", 4);
-  const client::Statement sell("UPDATE sales SET id = id + 1 WHERE n = $1", 1);
-  Introduce(sell);
-  Direct().Run("UPDATE sales SET id = 0");
+  const client::Statement sell = StartWithARowToSell({});
   testing_support::Direct gate(postgres_->ConnectionString()), row(postgres_->ConnectionString());
   row.Run("BEGIN; SELECT FROM sales FOR UPDATE");
   auto busy = Occupy(&gate);
@@ -232,11 +238,7 @@ TEST_F(GroupCommitTest, OfADoubtfulGroupOnlyWhoseTimeIsUpHearsOfADeadline) {
 // A row that somebody else has locked does not keep a gateway from ending, nor from saying what
 // became of those that waited for it.
 TEST_F(GroupCommitTest, ADrainEndsAGroupAndEachHearsOfIt) {
-  Direct().Run("INSERT INTO sales (n) VALUES (1)");
-  StartWith(R"("sql", "group_commit")", 4, "", {"--drain_delay=0s", "--drain_grace=0s"});
-  const client::Statement sell("UPDATE sales SET id = id + 1 WHERE n = $1", 1);
-  Introduce(sell);
-  Direct().Run("UPDATE sales SET id = 0");
+  const client::Statement sell = StartWithARowToSell({"--drain_delay=0s", "--drain_grace=0s"});
   testing_support::Direct gate(postgres_->ConnectionString()), row(postgres_->ConnectionString());
   row.Run("BEGIN; SELECT FROM sales FOR UPDATE");
   auto busy = Occupy(&gate);
