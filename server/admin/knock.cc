@@ -1,13 +1,11 @@
 #include "server/admin/knock.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include "absl/time/clock.h"
+#include "server/base/system.h"
 
 namespace sluice::admin {
 
@@ -15,38 +13,21 @@ using postgres::Address;
 
 namespace {
 
-class Socket {
- public:
-  explicit Socket(int family) : descriptor_(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {}
-  ~Socket() {
-    if (descriptor_ >= 0) close(descriptor_);
+// False at the deadline.
+bool Await(const Socket& socket, int16_t events, absl::Time deadline) {
+  for (;;) {
+    const int left_ms = static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()));
+    if (left_ms <= 0) return false;
+    pollfd wait = {socket.descriptor(), events, 0};
+    if (poll(&wait, 1, left_ms) > 0) return true;
   }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-
-  int descriptor() const { return descriptor_; }
-
-  // False at the deadline.
-  bool Await(int16_t events, absl::Time deadline) const {
-    for (;;) {
-      const int left_ms = static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()));
-      if (left_ms <= 0) return false;
-      pollfd wait = {descriptor_, events, 0};
-      if (poll(&wait, 1, left_ms) > 0) return true;
-    }
-  }
-
- private:
-  const int descriptor_;
-};
-
-std::string SystemText(int error) { return std::generic_category().message(error); }
+}
 
 absl::Status Connect(const Socket& socket, const Address& address, absl::Time deadline) {
   const auto* where = reinterpret_cast<const sockaddr*>(&address.socket);
   if (connect(socket.descriptor(), where, address.size) == 0) return absl::OkStatus();
   if (errno != EINPROGRESS) return absl::UnavailableError(SystemText(errno));
-  if (!socket.Await(POLLOUT, deadline)) return absl::UnavailableError("no answer: timed out");
+  if (!Await(socket, POLLOUT, deadline)) return absl::UnavailableError("no answer: timed out");
   int error = 0;
   socklen_t size = sizeof(error);
   getsockopt(socket.descriptor(), SOL_SOCKET, SO_ERROR, &error, &size);
@@ -56,7 +37,7 @@ absl::Status Connect(const Socket& socket, const Address& address, absl::Time de
 }  // namespace
 
 absl::StatusOr<Answer> Knock(const Address& address, absl::Time deadline) {
-  const Socket socket(address.socket.ss_family);
+  const Socket socket(address.socket.ss_family, SOCK_NONBLOCK);
   if (socket.descriptor() < 0) return absl::UnavailableError(SystemText(errno));
   if (absl::Status connected = Connect(socket, address, deadline); !connected.ok()) return connected;
   // PostgreSQL's SSLRequest: its length, and a number that is no protocol version.
@@ -65,7 +46,7 @@ absl::StatusOr<Answer> Knock(const Address& address, absl::Time deadline) {
     return Answer::kNothing;
   }
   char answer = 0;
-  if (!socket.Await(POLLIN, deadline)) return Answer::kSilence;
+  if (!Await(socket, POLLIN, deadline)) return Answer::kSilence;
   if (recv(socket.descriptor(), &answer, 1, 0) != 1) return Answer::kNothing;
   if (answer == 'S') return Answer::kOffersTls;
   // 'E' is how a server that is too old, or too busy, begins its error.

@@ -4,15 +4,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/system.h"
 
 namespace sluice {
 namespace {
 
 absl::Status CanNotRead(const std::string& path, int error) {
-  const std::string why = absl::StrCat("can not read ", path, ": ", std::generic_category().message(error));
+  const std::string why = absl::StrCat("can not read ", path, ": ", SystemText(error));
   return error == ENOENT || error == ENOTDIR ? absl::NotFoundError(why) : absl::InvalidArgumentError(why);
 }
 

@@ -3,34 +3,17 @@
 #include <netdb.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
 #include <optional>
-#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
+#include "server/base/system.h"
 
 namespace sluice::rpc {
 namespace {
-
-std::string SystemText(int error) { return std::generic_category().message(error); }
-
-class Socket {
- public:
-  explicit Socket(int family) : descriptor_(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
-  ~Socket() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int descriptor() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
 
 // Nullopt if the path does not fit.
 std::optional<sockaddr_un> UnixAddress(const std::string& path) {
