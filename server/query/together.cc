@@ -108,7 +108,7 @@ absl::Status EncodeInto(const Seat& seat, const postgres::Result& result, TypeCa
 // `status`: of its encoding.
 void EndWithResult(const Seat& seat, const absl::Status& status) {
   const v1::ResultSet& result = seat.companions[0]->response->result();
-  const size_t bytes = result.ByteSizeLong();
+  const size_t bytes = seat.companions.size() > 1 ? result.ByteSizeLong() : 0;
   size_t copied = 0;
   for (Companion* companion : seat.companions) {
     const bool merged = companion != seat.companions[0];
@@ -239,13 +239,15 @@ class SharedToken {
   CancelToken token_;
 };
 
-void Charge(const CallCost& flight, Companion* companion) {
-  CallCost& cost = *companion->cost;
-  ++cost.attempts;
-  cost.database_time += flight.database_time;
-  cost.round_trips += flight.round_trips;
-  cost.backend_pid = flight.backend_pid;
-  cost.flight_statements = flight.flight_statements;
+void Charge(const CallCost& flight, const Seat& seat) {
+  for (Companion* companion : seat.companions) {
+    CallCost& cost = *companion->cost;
+    ++cost.attempts;
+    cost.database_time += flight.database_time;
+    cost.round_trips += flight.round_trips;
+    cost.backend_pid = flight.backend_pid;
+    cost.flight_statements = flight.flight_statements;
+  }
 }
 
 // Whoever has no result.
@@ -281,7 +283,7 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   const size_t answered = writes && failure.has_value() ? 0 : std::min(report.results.size(), seats.size());
   std::vector<absl::Status> encoded;
   for (size_t i = 0; i < answered; ++i) encoded.push_back(EncodeInto(seats[i], report.results[i], types, &turn));
-  for (Companion& companion : *companions) Charge(flight_cost, &companion);
+  for (const Seat& seat : seats) Charge(flight_cost, seat);
 
   for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], encoded[i]);
   if (failure.has_value()) EndUnfinished(seats, answered, *failure, turn);
