@@ -165,23 +165,33 @@ const KnownError* Find(const ServerError& error) {
   return nullptr;
 }
 
+// What no row knows, and PostgreSQL hardly ever says.
+bool MayBeOfThePooler(const ServerError& error) {
+  return error.sqlstate == "58000" || absl::StartsWith(error.message, "odyssey: ");
+}
+
 }  // namespace
 
 absl::Span<const KnownError> KnownErrors() { return kKnownErrors; }
 
 Fate FateOfSent(const ServerError& error, const SentMessage& sent) {
   const KnownError* row = Find(error);
+  const bool of_pooler = row != nullptr && row->speaker != Speaker::kPostgres;
+  // A statement may raise the same; believing it costs no more than certainty.
+  if (sent.behind_pooler && (of_pooler ? row->fate == Fate::kUnknown : row == nullptr && MayBeOfThePooler(error))) {
+    return Fate::kUnknown;
+  }
+  // That nothing ran is believed only of whom no statement can have put the words into the mouth.
   const bool before_statements = sent.has_prelude && !sent.results_came;
-  const bool may_be_poolers = sent.behind_pooler && (error.severity == "FATAL" || before_statements);
-  if (row != nullptr && row->speaker != Speaker::kPostgres && !may_be_poolers) row = nullptr;
+  if (of_pooler && sent.behind_pooler && (error.severity == "FATAL" || before_statements)) {
+    return sent.results_came ? Fate::kUnknown : row->fate;
+  }
   // A running statement may raise any of PostgreSQL's codes by itself (RAISE ... USING
   // ERRCODE) and live on: only a session that broke was cut off.
-  if (row == nullptr || row->speaker == Speaker::kPostgres) {
-    if (!sent.connection_lost) return Fate::kFailed;
-    // An ERROR is final: the whole message is one transaction, and it did not commit.
-    if (!error.sqlstate.empty() && error.severity == "ERROR") return Fate::kFailed;
-  }
-  return row == nullptr || sent.results_came ? Fate::kUnknown : row->fate;
+  if (!sent.connection_lost) return Fate::kFailed;
+  // An ERROR is final: the whole message is one transaction, and it did not commit.
+  if (!error.sqlstate.empty() && error.severity == "ERROR") return Fate::kFailed;
+  return row == nullptr || of_pooler || sent.results_came ? Fate::kUnknown : row->fate;
 }
 
 Fate FateOfConnect(const ServerError& error) {

@@ -44,12 +44,13 @@ struct SentMessage {
 };
 
 // What became of a message that was sent and whose *first* error was this one. A pooler's
-// text counts only if there is a pooler, and if no statement can have raised it: a FATAL,
-// or an error before the prelude's results. A message that gave a result was run, whatever
-// is said afterwards.
+// text counts only if there is a pooler; and one that says that nothing ran, only if no statement
+// can have raised it: a FATAL, or an error before the prelude's results. A message that gave a
+// result was run, whatever is said afterwards.
 //
 // SQLSTATE alone does not tell: PgBouncer says 08P01 for everything, Supavisor XX000,
-// PgCat and PgDog 58000. What no row knows is kUnknown if the session broke, else kFailed.
+// PgCat and PgDog 58000. What no row knows is kUnknown if the session broke, or if it looks like a
+// pooler's of tomorrow; else kFailed.
 Fate FateOfSent(const ServerError& error, const SentMessage& sent);
 
 // What a failed connect means; nothing has run in any case, so never kUnknown or kFailed.

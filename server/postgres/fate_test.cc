@@ -58,6 +58,20 @@ TEST_P(KnownErrorTest, IsNoExcuseForAMessageThatRuns) {
   EXPECT_EQ(FateOfSent(AsSaid(GetParam()), runs), Fate::kUnknown);
 }
 
+// A pooler that lost its server may say so as an ERROR and keep the session (PgDog, Odyssey).
+TEST_P(KnownErrorTest, AnErrorOfAPoolerThatMayHideACommitIsNoVerdict) {
+  if (GetParam().speaker == Speaker::kPostgres || GetParam().fate != Fate::kUnknown) return;
+  ServerError error = AsSaid(GetParam());
+  error.severity = "ERROR";
+  SentMessage sent = Alive();
+  sent.behind_pooler = true;
+  for (const bool has_prelude : {false, true}) {
+    sent.has_prelude = has_prelude;
+    sent.results_came = has_prelude;
+    EXPECT_EQ(FateOfSent(error, sent), Fate::kUnknown);
+  }
+}
+
 TEST_P(KnownErrorTest, NothingHasRunBeforeTheLogin) {
   const Fate fate = FateOfConnect(AsSaid(GetParam()));
   if (GetParam().fate == Fate::kMisconfigured || GetParam().fate == Fate::kBadCredentials) {
@@ -73,6 +87,15 @@ INSTANTIATE_TEST_SUITE_P(Catalogue, KnownErrorTest, testing::ValuesIn(KnownError
 TEST(FateTest, WhatNobodyKnowsIsUnknownIfTheSessionBroke) {
   EXPECT_EQ(FateOfSent(Error("FATAL", "08P01", "a text of tomorrow"), Broken()), Fate::kUnknown);
   EXPECT_EQ(FateOfSent(Error("", "", "server closed the connection unexpectedly"), Broken()), Fate::kUnknown);
+}
+
+TEST(FateTest, APoolersWordOfTomorrowIsNoVerdict) {
+  SentMessage sent = Alive();
+  sent.behind_pooler = true;
+  EXPECT_EQ(FateOfSent(Error("ERROR", "58000", "lost it in a new way"), sent), Fate::kUnknown);
+  EXPECT_EQ(FateOfSent(Error("ERROR", "08006", "odyssey: c1: lost it in a new way"), sent), Fate::kUnknown);
+  sent.behind_pooler = false;
+  EXPECT_EQ(FateOfSent(Error("ERROR", "58000", "could not open a file"), sent), Fate::kFailed);
 }
 
 TEST(FateTest, AnErrorOfPostgresIsItsVerdict) {

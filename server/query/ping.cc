@@ -22,12 +22,14 @@ TurnEnd Ping(Turn* turn, v1::PingResponse* response) {
   const absl::Time begin = absl::Now();
   const postgres::FlightReport report = turn->Fly(flight);
   if (report.failure.has_value()) {
+    Plan plan;
+    plan.read_only = true;
     PlannedStatement statement;
     statement.caller_text = &text;
     const Rerun rerun = MayRerun(*report.failure, /*looks_read_only=*/true);
     const bool is_bounded = rerun == Rerun::kAsReadOnly || rerun == Rerun::kConflict;
     const bool again = rerun == Rerun::kNotStarted || (is_bounded && turn->cost().reruns++ < kRerunsMax);
-    return {ToStatus(*report.failure, Plan(), statement, *turn), again};
+    return {ToStatus(*report.failure, plan, statement, *turn), again};
   }
   *response->mutable_database_time() = TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - begin));
   response->set_server_version(turn->server().server_version);

@@ -90,6 +90,18 @@ TEST_P(CatalogueTest, OnceSomethingRanItIsUnknown) {
   }
 }
 
+TEST_P(CatalogueTest, AnErrorThatMayHideACommitIsNoVerdict) {
+  if (GetParam().speaker == postgres::Speaker::kPostgres || GetParam().fate != Fate::kUnknown) return;
+  ScriptedServer::Words words = AsSaid(GetParam());
+  words.severity = "ERROR";
+  words.hangs_up = false;
+  pooler_->SayOnce(When::kAfterPrelude, words);
+  const std::string write = Write();
+  const absl::StatusOr<client::Result> result = WithoutRetries(*gateway_).Execute(write);
+  EXPECT_EQ(OutcomeOf(result.status()), v1::OUTCOME_UNKNOWN) << result.status();
+  EXPECT_EQ(pooler_->times_received(write), 1);
+}
+
 // The tag of the last statement comes after the commit.
 TEST_P(CatalogueTest, BehindTheLastResultItIsLateForAnything) {
   pooler_->SayOnce(When::kAfterResults, AsSaid(GetParam()));
@@ -137,6 +149,16 @@ TEST(PoolerThatGoesOnTest, IsAskedAgainOnANewConnection) {
   const absl::StatusOr<client::Result> result = WithoutRetries(gateway).Execute("INSERT INTO effects");
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(pooler.times_received("INSERT INTO effects"), 2);
+}
+
+TEST(PingTest, WritesNothingThatCouldHaveBeenCommitted) {
+  ScriptedServer pooler;
+  for (int tries = 0; tries < 3; ++tries) {
+    pooler.SayOnce(When::kAfterPrelude, {"FATAL", "57P01", "terminating connection due to administrator command"});
+  }
+  const Gateway gateway(pooler.Url(), {"--pool_warm=0"});
+  const absl::StatusOr<v1::PingResponse> ping = WithoutRetries(gateway).Ping();
+  EXPECT_EQ(Reason(ping), "BACKEND_UNREACHABLE");
 }
 
 TEST(PgDogTest, TakesTheJitSettingAtTheLoginInstead) {
