@@ -200,9 +200,9 @@ absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit) {
                {{"limit", absl::FormatDuration(limit)}});
 }
 
-absl::Status GroupRolledBack() {
-  ErrorFacts facts = FactsOf(Ended(StatusCode::kAborted, "GROUP_ROLLED_BACK",
-                                   "rolled back with the group that it ran in, and there was no time to run it alone",
+absl::Status FlightRolledBack() {
+  ErrorFacts facts = FactsOf(Ended(StatusCode::kAborted, "FLIGHT_ROLLED_BACK",
+                                   "rolled back with the flight that it shared, and there was no time to run it alone",
                                    v1::OUTCOME_ROLLED_BACK));
   facts.retry_after = absl::ZeroDuration();
   return MakeError(std::move(facts));

@@ -74,8 +74,8 @@ absl::Status ReadInterrupted(absl::string_view why);
 absl::Status Draining(v1::Outcome outcome = v1::OUTCOME_NOT_STARTED);
 absl::Status Cancelled(v1::Outcome outcome);
 absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit);
-// It ran in a group of writes that was rolled back because of another one, and had no other turn.
-absl::Status GroupRolledBack();
+// It ran in a flight of several that was rolled back, and had no other turn.
+absl::Status FlightRolledBack();
 // The connection broke, or answered nonsense, after the statement was sent.
 absl::Status OutcomeUnknown(absl::string_view why);
 // The answer is larger than the limit. `rows_so_far` were read before it was given up.

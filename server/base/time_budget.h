@@ -26,9 +26,7 @@ struct TimeBudget {
   static TimeBudget Of(absl::Time now, absl::Duration limit) { return {now + limit, absl::InfiniteFuture()}; }
 
   // How long statement_timeout has to do its work before a cancel is sent.
-  absl::Duration cancel_room() const {
-    return answer_by == absl::InfiniteFuture() ? absl::Milliseconds(250) : (answer_by - work_until) * 3 / 8;
-  }
+  absl::Duration cancel_room() const { return std::min((answer_by - work_until) * 3 / 8, absl::Milliseconds(250)); }
 };
 
 }  // namespace sluice

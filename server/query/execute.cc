@@ -85,13 +85,14 @@ TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1:
   return {absl::OkStatus()};
 }
 
-void GiveUpRest(const Plan& plan, const absl::Status& next, const absl::Status& rest,
+void GiveUpRest(const Plan& plan, const absl::Status& next, const absl::Status& rest, const CallCost& cost,
                 v1::ExecuteBatchResponse* response) {
   ReplyRoom room(plan, response->ByteSizeLong(), plan.statements.size());
   const size_t first = response->results_size();
   for (size_t index = first; index < plan.statements.size(); ++index) {
     *response->add_results()->mutable_error() = ErrorOf(plan, index, index == first ? next : rest, &room);
   }
+  *response->mutable_info() = InfoOf(cost);
 }
 
 }  // namespace sluice::query

@@ -22,7 +22,7 @@ TurnEnd ExecuteIndependent(const Plan& plan, TypeCatalog* types, Turn* turn, v1:
 // When such a call gets no further turn: the statement whose turn it is gets the error
 // `next`, those behind it `rest`. Those that are done are done, so the call as a whole has
 // not failed.
-void GiveUpRest(const Plan& plan, const absl::Status& next, const absl::Status& rest,
+void GiveUpRest(const Plan& plan, const absl::Status& next, const absl::Status& rest, const CallCost& cost,
                 v1::ExecuteBatchResponse* response);
 
 }  // namespace sluice::query

@@ -100,7 +100,11 @@ TurnEnd EndOfFailure(const Plan& plan, const Leg& leg, FlightFailure failure, Tu
   if (rerun == Rerun::kAsReadOnly && cost.reruns++ >= kRerunsMax) rerun = Rerun::kNo;
   end.again = rerun == Rerun::kNotStarted || rerun == Rerun::kAsReadOnly;
   if (cost.flies_again_as_read) AdmitFirstFlight(&failure);
-  cost.flies_again_as_read |= rerun == Rerun::kAsReadOnly;
+  if (rerun == Rerun::kAsReadOnly) {
+    cost.flies_again_as_read = true;
+    // Those who share a flight hear its own outcome, and this call's may be that of its first one.
+    cost.flies_alone = true;
+  }
   const size_t index = std::min(leg.first + failure.statement, leg.last - 1);
   end.status = NameStatement(plan, index, ToStatus(failure, plan, plan.statements[index], *turn));
   return end;

@@ -4,13 +4,13 @@
 #include <optional>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
 #include "server/query/answer.h"
 #include "server/query/leg.h"
 #include "server/query/outcome.h"
+#include "server/query/seats.h"
 
 namespace sluice::query {
 namespace {
@@ -30,20 +30,6 @@ constexpr absl::Duration kPatienceInAll = absl::Seconds(2);
 // What those who ask for the same get copies of, at most. Who comes too late for one asks once more.
 constexpr size_t kCopiedBytesMax = 32 << 20;
 
-// Those that ask for the same: one statement, one answer. Of writes, one call.
-struct Seat {
-  std::vector<Companion*> companions;
-
-  const Plan& plan() const { return *companions[0]->plan; }
-  sql::StatementCost& cost() const { return plan().statements[0].bound.known->cost; }
-};
-
-bool AskTheSame(const Plan& one, const Plan& other) {
-  return one.content == other.content && one.statements[0].bound.text == other.statements[0].bound.text &&
-         one.rows_max == other.rows_max && one.reply_bytes_max == other.reply_bytes_max &&
-         one.timestamps_as_text == other.timestamps_as_text;
-}
-
 absl::Status NotRunYet() {
   return errors::BackendUnreachable("another statement of the flight failed first", absl::ZeroDuration());
 }
@@ -60,35 +46,7 @@ void EndAgain(const Seat& seat, const absl::Status& status, bool alone) {
   }
 }
 
-// Whether they may share a flight at all. They were put together by a hash, which two identities
-// may have in common, and they must never meet.
-bool MayMeet(const Plan& one, const Plan& other) {
-  return one.identity == other.identity && one.sharing == other.sharing;
-}
-
-std::vector<Seat> Seats(std::vector<Companion>* companions) {
-  std::vector<Seat> seats;
-  absl::flat_hash_map<uint64_t, size_t> by_content;
-  for (Companion& companion : *companions) {
-    if (companion.token->cancelled()) {
-      EndAgain({{&companion}}, NotRunYet(), /*alone=*/false);
-      continue;
-    }
-    if (!MayMeet(*(*companions)[0].plan, *companion.plan)) {
-      EndAgain({{&companion}}, NotRunYet(), /*alone=*/true);
-      continue;
-    }
-    const auto [seat, is_new] = by_content.try_emplace(companion.plan->content, seats.size());
-    const bool asks_for_the_same =
-        companion.plan->content != 0 && !is_new && AskTheSame(seats[seat->second].plan(), *companion.plan);
-    if (asks_for_the_same) {
-      seats[seat->second].companions.push_back(&companion);
-    } else {
-      seats.push_back({{&companion}});
-    }
-  }
-  return seats;
-}
+sql::StatementCost& CostOf(const Seat& seat) { return seat.plan().statements[0].bound.known->cost; }
 
 // Two groups of writes take their locks in one order, at least where they are alike, so that they
 // do not wait for each other.
@@ -136,7 +94,7 @@ void EndAtFailure(const Seat& seat, const FlightFailure& failure, const Turn& tu
                              MayRerun(failure, /*looks_read_only=*/true) == Rerun::kConflict;
   if (has_verdict && !needs_its_own) return EndWithStatus(seat, status);
   // What it says if it has no other turn is not that: nobody asked for READ ONLY, nor was its time up.
-  EndAgain(seat, NotRunYet(), /*alone=*/true);
+  EndAgain(seat, errors::FlightRolledBack(), /*alone=*/true);
 }
 
 // What one of a group hears whose commit is in doubt. That the time was up is said to whom it belonged.
@@ -159,7 +117,7 @@ void EndUncommitted(const std::vector<Seat>& seats, const FlightFailure& failure
       EndWithStatus(seats[i], InDoubt(failure, *seats[i].companions[0], turn));
     } else {
       const bool ran = failure.outcome == v1::OUTCOME_ROLLED_BACK && i <= failure.statement;
-      const absl::Status last = turn.draining() ? errors::Draining(failure.outcome) : errors::GroupRolledBack();
+      const absl::Status last = turn.draining() ? errors::Draining(failure.outcome) : errors::FlightRolledBack();
       EndAgain(seats[i], ran ? last : NotRunYet(), /*alone=*/failure.is_verdict || failure.will_not_pass);
     }
   }
@@ -168,10 +126,12 @@ void EndUncommitted(const std::vector<Seat>& seats, const FlightFailure& failure
 // The reads behind those that have their result.
 void EndUnanswered(const std::vector<Seat>& seats, size_t answered, const FlightFailure& failure, const Turn& turn) {
   if (failure.outcome == v1::OUTCOME_NOT_STARTED || !failure.is_verdict) {
-    // Nothing of it ran, or the way back broke: all of them read again, alone.
-    const absl::Status status = ToStatus(failure, seats[0].plan(), PlannedStatement(), turn);
-    const bool alone = failure.outcome != v1::OUTCOME_NOT_STARTED || failure.will_not_pass;
-    for (size_t i = answered; i < seats.size(); ++i) EndAgain(seats[i], status, alone);
+    // Nothing of it ran, or the way back broke: all of them read again, alone. (A limit that was the
+    // flight's is none of theirs.)
+    const bool may_have_run = failure.outcome != v1::OUTCOME_NOT_STARTED;
+    const absl::Status status = may_have_run ? errors::ReadInterrupted("the flight that it shared was cut short")
+                                             : ToStatus(failure, seats[0].plan(), PlannedStatement(), turn);
+    for (size_t i = answered; i < seats.size(); ++i) EndAgain(seats[i], status, may_have_run || failure.will_not_pass);
     return;
   }
   // A syntax error comes before any result, at whichever statement has it.
@@ -205,19 +165,16 @@ TimeBudget TimeFor(const std::vector<Companion>& companions) {
   return time;
 }
 
-// Each statement's part of what a flight took, by what they usually take: equal parts would make
-// one that is slow look quick among others.
 void RecordCosts(const std::vector<Seat>& seats, absl::Duration took) {
-  const auto usual = [](const Seat& seat) { return std::max(seat.cost().typical(), absl::Microseconds(1)); };
-  absl::Duration sum;
-  for (const Seat& seat : seats) sum += usual(seat);
-  for (const Seat& seat : seats) seat.cost().Record(took * absl::FDivDuration(usual(seat), sum));
+  std::vector<sql::StatementCost*> costs;
+  for (const Seat& seat : seats) costs.push_back(&CostOf(seat));
+  sql::RecordTogether(costs, took);
 }
 
 // Of a flight that failed: one that wore out the patience is not quick any more.
 void RecordFailure(const std::vector<Seat>& seats, const FlightFailure& failure) {
   const bool took_too_long = failure.time_limit > absl::ZeroDuration() && failure.statement < seats.size();
-  if (took_too_long) seats[failure.statement].cost().Record(failure.time_limit);
+  if (took_too_long) CostOf(seats[failure.statement]).Record(failure.time_limit);
 }
 
 // The flight is nobody's in particular: a cancel of one of them does not end it, but a drain does.
@@ -239,14 +196,18 @@ class SharedToken {
   CancelToken token_;
 };
 
-void Charge(const CallCost& flight, const Seat& seat) {
-  for (Companion* companion : seat.companions) {
-    CallCost& cost = *companion->cost;
-    ++cost.attempts;
-    cost.database_time += flight.database_time;
-    cost.round_trips += flight.round_trips;
-    cost.backend_pid = flight.backend_pid;
-    cost.flight_statements = flight.flight_statements;
+void Charge(const CallCost& flight, const std::vector<Seat>& seats) {
+  size_t calls = 0;
+  for (const Seat& seat : seats) calls += seat.companions.size();
+  for (const Seat& seat : seats) {
+    for (Companion* companion : seat.companions) {
+      CallCost& cost = *companion->cost;
+      ++cost.attempts;
+      cost.database_time += flight.database_time;
+      cost.round_trips += flight.round_trips;
+      cost.backend_pid = flight.backend_pid;
+      cost.flight_statements = static_cast<int>(calls);
+    }
   }
 }
 
@@ -265,7 +226,10 @@ void EndUnfinished(const std::vector<Seat>& seats, size_t answered, const Flight
 }  // namespace
 
 void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection) {
-  std::vector<Seat> seats = Seats(companions);
+  Seating seating = TakeSeats(companions);
+  for (Companion* companion : seating.left) EndAgain({{companion}}, NotRunYet(), /*alone=*/false);
+  for (Companion* companion : seating.strangers) EndAgain({{companion}}, NotRunYet(), /*alone=*/true);
+  std::vector<Seat>& seats = seating.seats;
   if (seats.empty()) return;
   const bool writes = seats[0].plan().sharing == Sharing::kWrites;
   if (writes) SortByText(&seats);
@@ -283,7 +247,7 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   const size_t answered = writes && failure.has_value() ? 0 : std::min(report.results.size(), seats.size());
   std::vector<absl::Status> encoded;
   for (size_t i = 0; i < answered; ++i) encoded.push_back(EncodeInto(seats[i], report.results[i], types, &turn));
-  for (const Seat& seat : seats) Charge(flight_cost, seat);
+  Charge(flight_cost, seats);
 
   for (size_t i = 0; i < answered; ++i) EndWithResult(seats[i], encoded[i]);
   if (failure.has_value()) EndUnfinished(seats, answered, *failure, turn);

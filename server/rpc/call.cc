@@ -103,7 +103,7 @@ bool Call::EndTurn(const query::TurnEnd& end) {
 
 void Call::Refuse(const absl::Status& refusal) {
   cost_.queue_time += absl::Now() - waiting_since_;
-  Finish(work_->GiveUp(last_turn_.Or(refusal, cost_.statement), refusal));
+  Finish(work_->GiveUp(last_turn_.Or(refusal, cost_.statement), refusal, cost_));
 }
 
 // gRPC cancels a call at its deadline too.

@@ -40,8 +40,9 @@ class Work {
   // The call ends without (another) turn because of `refusal`. `status` is what became of the
   // work whose turn it is: the refusal, or the error of its last turn if that may have left
   // something behind. Returns the status of the RPC, OK if the response tells more.
-  virtual absl::Status GiveUp(const absl::Status& status, const absl::Status& refusal) {
+  virtual absl::Status GiveUp(const absl::Status& status, const absl::Status& refusal, const query::CallCost& cost) {
     (void)refusal;
+    (void)cost;
     return status;
   }
   virtual const google::protobuf::Message& response() const = 0;

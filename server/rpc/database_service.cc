@@ -119,10 +119,10 @@ class BatchWork : public RequestWork {
                          : query::ExecuteAtomic(plan_, &types_, turn, &response_);
   }
 
-  absl::Status GiveUp(const absl::Status& status, const absl::Status& refusal) override {
+  absl::Status GiveUp(const absl::Status& status, const absl::Status& refusal, const query::CallCost& cost) override {
     const bool untouched = response_.results().empty() && OutcomeOf(status) == v1::OUTCOME_NOT_STARTED;
     if (!independent() || untouched) return status;
-    query::GiveUpRest(plan_, status, refusal, &response_);
+    query::GiveUpRest(plan_, status, refusal, cost, &response_);
     return absl::OkStatus();
   }
 

@@ -35,6 +35,17 @@ void StatementCost::Record(absl::Duration took) {
   }
 }
 
+void RecordTogether(const std::vector<StatementCost*>& costs, absl::Duration took) {
+  // All of them before the first is recorded, which may be the second one's as well.
+  std::vector<absl::Duration> usual;
+  absl::Duration sum;
+  for (const StatementCost* cost : costs) {
+    usual.push_back(std::max(cost->typical(), absl::Microseconds(1)));
+    sum += usual.back();
+  }
+  for (size_t i = 0; i < costs.size(); ++i) costs[i]->Record(took * absl::FDivDuration(usual[i], sum));
+}
+
 absl::StatusOr<std::shared_ptr<KnownStatement>> StatementBook::Read(absl::string_view text, bool has_parameters) {
   const bool is_kept = text.size() <= kTextBytesMax;
   if (is_kept) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -32,6 +33,10 @@ class StatementCost {
   // Microseconds; -1: not known yet.
   std::atomic<int64_t> typical_us_{-1};
 };
+
+// Of statements that ran one after the other and took so long in all: each one's part is by what they usually
+// take, since equal parts would make one that is slow look quick among others. They may be one and the same.
+void RecordTogether(const std::vector<StatementCost*>& costs, absl::Duration took);
 
 // What is known of a text. Shared by all calls that have it.
 struct KnownStatement {

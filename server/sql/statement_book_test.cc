@@ -93,5 +93,26 @@ TEST(StatementCostTest, WhatIsNotKnownIsNotCheap) {
   EXPECT_FALSE(cost.is_cheap());
 }
 
+TEST(StatementCostTest, ASlowOneIsNotTakenForQuickAmongOthers) {
+  StatementCost slow, quick;
+  slow.Record(absl::Milliseconds(9));
+  quick.Record(absl::Milliseconds(1));
+  RecordTogether({&slow, &quick}, absl::Milliseconds(10));
+  EXPECT_EQ(slow.typical(), absl::Milliseconds(9));
+  EXPECT_EQ(quick.typical(), absl::Milliseconds(1));
+}
+
+// A crowd of calls with one text: each has an equal part, and the last is recorded like the first.
+TEST(StatementCostTest, ManyOfOneTextCostWhatTheyTake) {
+  StatementCost cost;
+  cost.Record(absl::Milliseconds(1));
+  const std::vector<StatementCost*> crowd(32, &cost);
+  RecordTogether(crowd, 32 * absl::Milliseconds(5));
+  EXPECT_GT(cost.typical(), absl::Milliseconds(1));
+  EXPECT_LE(cost.typical(), absl::Milliseconds(5));
+  RecordTogether(crowd, 32 * absl::Microseconds(500));
+  EXPECT_EQ(cost.typical(), absl::Microseconds(500));
+}
+
 }  // namespace
 }  // namespace sluice::sql

@@ -25,15 +25,18 @@ using testing_support::ScriptedServer;
 class TogetherTest : public CompanyTest {
  protected:
   // The same calls, waiting for a pooler that is silent meanwhile. `before_it_speaks` may give it
-  // something to say.
+  // something to say to them, `to_the_busy_one` to the call that they wait for.
   std::vector<Answer> WhileSilent(
-      ScriptedServer* pooler, const std::function<void()>& before_it_speaks = [] {}) {
+      ScriptedServer* pooler, const std::function<void()>& before_it_speaks = [] {},
+      const std::function<void()>& to_the_busy_one = [] {}) {
     Introduce(client::Statement("SELECT $1::int", 0));
     ScriptedServer::Manners manners = pooler->manners();
     manners.is_silent = true;
     pooler->Behave(manners);
+    to_the_busy_one();
+    const int received = pooler->times_received("SELECT 'busy'");
     auto busy = std::async(std::launch::async, [this] { return Db().Execute("SELECT 'busy'"); });
-    EXPECT_TRUE(Eventually([pooler] { return pooler->times_received("SELECT 'busy'") == 1; }));
+    EXPECT_TRUE(Eventually([&] { return pooler->times_received("SELECT 'busy'") > received; }));
     std::vector<client::Statement> statements;
     for (int i = 0; i < 4; ++i) statements.emplace_back("SELECT $1::int", i);
     const auto speak = [&] {
@@ -42,9 +45,13 @@ class TogetherTest : public CompanyTest {
       pooler->Behave(manners);
     };
     std::vector<Answer> answers = WaitingUntil(speak, statements);
-    EXPECT_TRUE(busy.get().ok());
+    busy_ = busy.get();
+    EXPECT_TRUE(busy_.ok()) << busy_.status();
     return answers;
   }
+
+  // Whom they waited for.
+  Answer busy_ = absl::UnknownError("not called");
 };
 
 TEST_F(TogetherTest, EachHasItsOwnResultInOneRoundTrip) {
@@ -262,6 +269,22 @@ TEST_F(TogetherTest, APoolerThatRefusesAFlightCostsNoRead) {
     ASSERT_TRUE(answer.ok()) << answer.status();
     EXPECT_EQ(answer->info().flight_statements(), 4);
   }
+}
+
+// Its first flight may have done something, so it must not hear of another flight's error as its own.
+TEST_F(TogetherTest, AReadThatIsMadeAgainSharesNoFlight) {
+  ScriptedServer pooler;
+  StartGatewayFor(4, {}, pooler.Url());
+  Introduce(client::Statement("SELECT 'busy'"));
+  const auto interrupt = [&pooler] {
+    pooler.SayOnce(ScriptedServer::When::kAfterPrelude, {"FATAL", "57P01", "terminating connection"});
+  };
+  const std::vector<Answer> answers = WhileSilent(
+      &pooler, [] {}, interrupt);
+  ASSERT_TRUE(busy_.ok());
+  EXPECT_EQ(busy_->info().attempts(), 2);
+  EXPECT_EQ(busy_->info().flight_statements(), 1);
+  for (const Answer& answer : answers) EXPECT_TRUE(answer.ok()) << answer.status();
 }
 
 // What will not pass is not tried in the same way for ever.
