@@ -207,14 +207,21 @@ void Line::RefuseAll(const absl::Status& status) {
   std::vector<WaiterPtr> refused;
   {
     MutexLock lock(&mu_);
-    while (WaiterPtr waiter = TakeNext()) refused.push_back(std::move(waiter));
+    refused = TakeAll();
   }
   for (const WaiterPtr& waiter : refused) waiter->Refuse(status);
 }
 
-void Line::Bar(const absl::Status& status) {
+std::vector<WaiterPtr> Line::Bar(const absl::Status& status) {
   MutexLock lock(&mu_);
   bar_ = status;
+  return status.ok() ? std::vector<WaiterPtr>() : TakeAll();
+}
+
+std::vector<WaiterPtr> Line::TakeAll() {
+  std::vector<WaiterPtr> all;
+  while (WaiterPtr waiter = TakeNext()) all.push_back(std::move(waiter));
+  return all;
 }
 
 void Line::Explain(std::string why) {

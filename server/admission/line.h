@@ -118,9 +118,9 @@ class Line {
 
   // Refuses all that wait.
   void RefuseAll(const absl::Status& status);
-  // Refuses newcomers until it is OK again: for a reason that waiting would not mend. (Who waits already:
-  // RefuseAll.)
-  void Bar(const absl::Status& status);
+  // Refuses newcomers until it is OK again: for a reason that waiting would not mend. Returns those who wait
+  // already, for the caller to refuse without locks; none if it is OK.
+  std::vector<WaiterPtr> Bar(const absl::Status& status);
   // What those whose deadline passes are told besides; empty when all is well.
   void Explain(std::string why);
 
@@ -153,6 +153,7 @@ class Line {
   WaiterPtr TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   WaiterPtr Extract(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<WaiterPtr> TakeAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseOverdue();
 
   const Options options_;

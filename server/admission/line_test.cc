@@ -115,14 +115,13 @@ TEST(LineTest, NorItsMemory) {
   EXPECT_TRUE(line.Join(From("greedy")).ok());
 }
 
-TEST(LineTest, BarredItRefusesWhoWaitsAndWhoComes) {
+TEST(LineTest, BarredItGivesBackWhoWaitsAndRefusesWhoComes) {
   Line line(RoomFor(10, 10));
   auto waits = From("a");
   ASSERT_TRUE(line.Join(waits).ok());
   const absl::Status reason = errors::BackendUnreachable("a wrong password", std::nullopt);
-  line.Bar(reason);
-  line.RefuseAll(reason);
-  EXPECT_EQ(waits->Refusal().reason, "BACKEND_UNREACHABLE");
+  EXPECT_EQ(line.Bar(reason), std::vector<WaiterPtr>{waits});
+  EXPECT_EQ(line.length(), 0u);
   EXPECT_EQ(ReasonOf(line.Join(From("a"))), "BACKEND_UNREACHABLE");
   line.Bar(absl::OkStatus());
   EXPECT_TRUE(line.Join(From("a")).ok());

@@ -193,19 +193,18 @@ void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry
   if (failure.fate == Fate::kMisconfigured || failure.fate == Fate::kBadCredentials) {
     refusal = errors::BackendUnreachable(absl::StrCat("can not connect: ", failure.error.message), std::nullopt);
   }
-  bool none_open = false;
+  std::vector<admission::WaiterPtr> refused;
   {
     // The Line hears of it under the lock: not after a connection that was opened meanwhile.
     MutexLock lock(&mu_);
-    none_open = health_.open == 0;
     // A connection more that can not be had is no illness.
-    if (none_open) {
+    if (health_.open == 0) {
       health_.last_failure = failure.error.message;
       line_->Explain(absl::StrCat("no connection to the database: ", failure.error.message));
-      line_->Bar(refusal);
+      refused = line_->Bar(refusal);
     }
   }
-  if (none_open && !refusal.ok()) line_->RefuseAll(refusal);
+  for (const admission::WaiterPtr& waiter : refused) waiter->Refuse(refusal);
   observer_->Record(observe::ConnectionFailed{failure.error.sqlstate, failure.error.message, retry_in});
 }
 
