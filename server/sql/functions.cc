@@ -119,6 +119,7 @@ const Set& ReadOnlyWriters() {
   static const auto& set = *new Set{
       "dblink", "dblink_exec", "dblink_send_query", "lo_creat", "lo_create", "lo_export", "lo_from_bytea", "lo_import",
       "lo_open", "lo_put", "lo_truncate", "lo_truncate64", "lo_unlink", "lowrite", "pg_cancel_backend",
+      "pg_file_rename", "pg_file_sync", "pg_file_unlink", "pg_file_write", "pg_log_standby_snapshot",
       "pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot", "pg_create_logical_replication_slot",
       "pg_create_physical_replication_slot", "pg_create_restore_point", "pg_drop_replication_slot",
       "pg_import_system_collations", "pg_logical_emit_message", "pg_logical_slot_get_binary_changes", "pg_logical_slot_get_changes", "pg_notify",
@@ -132,8 +133,10 @@ const Set& ReadOnlyWriters() {
 }
 
 const Set& SqlRunners() {
-  static const auto& set = *new Set{"cursor_to_xml", "cursor_to_xmlschema", "query_to_xml",
-                                    "query_to_xml_and_xmlschema", "query_to_xmlschema", "ts_rewrite", "ts_stat"};
+  static const auto& set = *new Set{"connectby", "crosstab", "crosstab2", "crosstab3", "crosstab4", "crosstabn",
+                                    "cursor_to_xml", "cursor_to_xmlschema", "query_to_xml",
+                                    "query_to_xml_and_xmlschema", "query_to_xmlschema", "ts_rewrite", "ts_stat",
+                                    "xpath_table"};
   return set;
 }
 

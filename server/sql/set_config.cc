@@ -1,13 +1,14 @@
 #include "server/sql/set_config.h"
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/sql/functions.h"
 
 namespace sluice::sql {
 namespace {
 
-// Of 'role', E'role', N'role', U&'role', $$role$$, $tag$role$tag$. (Not of what escapes hide in them.)
+// Of 'role', E'role', N'role', U&'role', $$role$$, $tag$role$tag$.
 std::string WithoutQuotes(absl::string_view literal) {
   const size_t opening = literal.find_first_of("'$");
   if (opening == absl::string_view::npos) return "";
@@ -15,6 +16,12 @@ std::string WithoutQuotes(absl::string_view literal) {
   if (behind == absl::string_view::npos) return "";
   const absl::string_view inside = literal.substr(behind + 1);
   return std::string(inside.substr(0, inside.find(literal[opening])));
+}
+
+// What it names is not seen: no name of a setting needs an escape. (UESCAPE may choose another one.)
+bool HidesItsText(absl::string_view literal) {
+  const bool has_escapes = absl::StartsWith(literal, "e'") && absl::StrContains(literal, "\\");
+  return has_escapes || absl::StartsWith(literal, "u&'");
 }
 
 }  // namespace
@@ -63,7 +70,7 @@ void SetConfigCalls::AddArgument(absl::string_view text, const Token& token) {
   absl::StrAppend(&argument_, part);
   if (commas_ > 0 || token.kind != TokenKind::kString || part.size() < 2 || gateways_setting_.has_value()) return;
   const std::string setting = WithoutQuotes(part);
-  if (IsGatewaysSetting(setting)) gateways_setting_ = setting;
+  if (IsGatewaysSetting(setting) || HidesItsText(part)) gateways_setting_ = setting;
 }
 
 }  // namespace sluice::sql

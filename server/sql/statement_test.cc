@@ -117,6 +117,8 @@ TEST(StatementTest, RefusesWhatOutlivesTheCall) {
                            "SELECT pg_catalog.pg_try_advisory_lock_shared(1)",
                            "SELECT \"pg_advisory_unlock\"(1)",
                            "SELECT set_config('a.b', 'c', false)",
+                           "SELECT set_config(E'r\\157le', 'postgres', true)",
+                           "SELECT set_config(U&'!0072ole' UESCAPE '!', 'postgres', true)",
                            "SELECT set_config('a.b', 'c', $1)",
                            "SELECT set_config('a', f(1, true), false)",
                            "SELECT set_config(is_local => false, setting_name => 'a', new_value => 'b')",
@@ -191,6 +193,7 @@ TEST(StatementTest, KnowsWhatAReadOnlyTransactionDoesNotStop) {
   for (const char* text :
        {"EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", "EXPLAIN ANALYZE SELECT 1 AS a INTO t", "SELECT lo_create(0)",
         "SELECT pg_catalog.lo_unlink(1)", "SELECT query_to_xml('SELECT f()', true, true, '')",
+        "SELECT * FROM crosstab('SELECT f()') AS c (a int)", "SELECT pg_file_write('a', 'b', true)",
         "COPY (SELECT 1) TO PROGRAM 'cat'", "COPY t TO '/tmp/t'", "NOTIFY a", "LOCK TABLE t", "ANALYZE t",
         "SELECT pg_terminate_backend(1)", "SELECT pg_stat_reset()", "SELECT pg_import_system_collations('a')",
         "SELECT ts_rewrite('a'::tsquery, 'SELECT f()')", "SELECT pg_create_logical_replication_slot('a', 'b')"}) {
