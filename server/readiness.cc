@@ -8,8 +8,6 @@ namespace sluice {
 namespace {
 
 constexpr absl::Duration kLookEvery = absl::Milliseconds(100);
-// Without a connection, and none to be had.
-constexpr absl::Duration kDownAfter = absl::Seconds(2);
 // Idle connections are proven every 5 s.
 constexpr absl::Duration kProofTooOld = absl::Seconds(15);
 
@@ -28,17 +26,13 @@ Readiness::~Readiness() {
 }
 
 void Readiness::Watch() {
-  bool ready = false;
-  absl::Time ready_last_at = absl::InfinitePast();
+  SteadyJudgement judgement;
+  bool reported = false;
   for (;;) {
     const absl::Time now = absl::Now();
-    const bool looks_ready = IsReady(now);
-    if (looks_ready) ready_last_at = now;
-    const bool judged_ready = looks_ready || (ready && now - ready_last_at < kDownAfter);
-    if (judged_ready != ready) {
-      ready = judged_ready;
-      report_(ready);
-    }
+    const bool ready = judgement.Judge(IsReady(now), now);
+    if (ready != reported) report_(ready);
+    reported = ready;
     MutexLock lock(&mu_);
     if (!stopping_) changed_.WaitUntil(&mu_, now + kLookEvery);
     if (stopping_) return;

@@ -11,9 +11,26 @@
 
 namespace sluice {
 
-// Decides whether the gateway is ready: a connection was proven within the last seconds.
-// Goes down only after a while without any, so that one lost connection, or a pooler that
-// restarts, does not take the gateway out of its load balancer.
+// Up at once, and down only after a while: one lost connection, or a pooler that restarts, does not take
+// the gateway out of its load balancer.
+class SteadyJudgement {
+ public:
+  // Without a connection, and none to be had.
+  static constexpr absl::Duration kDownAfter = absl::Seconds(2);
+
+  // What is to be said, of how it looks now.
+  bool Judge(bool looks_ready, absl::Time now) {
+    if (looks_ready) ready_last_at_ = now;
+    is_ready_ = looks_ready || (is_ready_ && now - ready_last_at_ < kDownAfter);
+    return is_ready_;
+  }
+
+ private:
+  bool is_ready_ = false;
+  absl::Time ready_last_at_ = absl::InfinitePast();
+};
+
+// Decides whether the gateway is ready: a connection was proven within the last seconds, or shortly before.
 class Readiness {
  public:
   // `report` is called from a thread of its own at each change. `pool` must outlive this.
