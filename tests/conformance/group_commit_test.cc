@@ -228,10 +228,10 @@ TEST_F(GroupCommitTest, OfADoubtfulGroupOnlyWhoseTimeIsUpHearsOfADeadline) {
     gate.Run("COMMIT");
   };
   const std::vector<Answer> answers = WaitingUntil(lose_the_commit, Inserts(3), options);
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(Reason(answers[i]), i == 1 ? "DEADLINE_EXCEEDED" : "OUTCOME_UNKNOWN");
-    EXPECT_EQ(FactsOf(answers[i].status()).outcome, v1::OUTCOME_UNKNOWN);
-  }
+  // On a machine that is too busy to answer 20 ms before the deadline, gRPC says so itself.
+  EXPECT_EQ(answers[1].status().code(), absl::StatusCode::kDeadlineExceeded) << answers[1].status();
+  for (const int other : {0, 2}) EXPECT_EQ(Reason(answers[other]), "OUTCOME_UNKNOWN");
+  for (const Answer& answer : answers) EXPECT_EQ(FactsOf(answer.status()).outcome, v1::OUTCOME_UNKNOWN);
   EXPECT_TRUE(busy.get().ok());
 }
 
