@@ -34,6 +34,11 @@ absl::Status NotRunYet() {
   return errors::BackendUnreachable("another statement of the flight failed first", absl::ZeroDuration());
 }
 
+// Of what ran, and was rolled back with its flight.
+absl::Status TakenBack(const Turn& turn) {
+  return turn.draining() ? errors::Draining(v1::OUTCOME_ROLLED_BACK) : errors::FlightRolledBack();
+}
+
 void EndWithStatus(const Seat& seat, const absl::Status& status) {
   for (Companion* companion : seat.companions) companion->end = {status, /*again=*/false};
 }
@@ -94,7 +99,7 @@ void EndAtFailure(const Seat& seat, const FlightFailure& failure, const Turn& tu
                              MayRerun(failure, /*looks_read_only=*/true) == Rerun::kConflict;
   if (has_verdict && !needs_its_own) return EndWithStatus(seat, status);
   // What it says if it has no other turn is not that: nobody asked for READ ONLY, nor was its time up.
-  EndAgain(seat, errors::FlightRolledBack(), /*alone=*/true);
+  EndAgain(seat, TakenBack(turn), /*alone=*/true);
 }
 
 // What one of a group hears whose commit is in doubt. That the time was up is said to whom it belonged.
@@ -117,8 +122,7 @@ void EndUncommitted(const std::vector<Seat>& seats, const FlightFailure& failure
       EndWithStatus(seats[i], InDoubt(failure, *seats[i].companions[0], turn));
     } else {
       const bool ran = failure.outcome == v1::OUTCOME_ROLLED_BACK && i <= failure.statement;
-      const absl::Status last = turn.draining() ? errors::Draining(failure.outcome) : errors::FlightRolledBack();
-      EndAgain(seats[i], ran ? last : NotRunYet(), /*alone=*/failure.is_verdict || failure.will_not_pass);
+      EndAgain(seats[i], ran ? TakenBack(turn) : NotRunYet(), /*alone=*/failure.is_verdict || failure.will_not_pass);
     }
   }
 }
