@@ -16,7 +16,8 @@ constexpr absl::Duration kRetryAfter = absl::Seconds(1);
 
 }  // namespace
 
-Line::Line(const Options& options) : options_(options), overdue_([this] { RefuseOverdue(); }) {}
+Line::Line(const Options& options)
+    : options_(options), held_max_(options.held_max), overdue_([this] { RefuseOverdue(); }) {}
 
 Line::~Line() {
   Close();
@@ -50,16 +51,25 @@ absl::Status Line::WhyFull(const Waiter& waiter) const {
   if (bytes_ + waiter.bytes() > options_.bytes_max) {
     return errors::GatewayOverloaded(absl::StrCat("the line is full: its calls hold ", bytes_, " bytes"), kRetryAfter);
   }
-  const auto own = queues_.find(waiter.caller());
-  if (own == queues_.end()) return absl::OkStatus();
-  const Queue& queue = own->second;
-  if (queue.waiters.size() < options_.length_per_caller_max &&
-      queue.bytes + waiter.bytes() <= options_.bytes_per_caller_max) {
+  size_t length = 0, bytes = 0;
+  for (const Track* track : {&short_, &held_}) {
+    const auto own = track->queues.find(waiter.caller());
+    if (own == track->queues.end()) continue;
+    length += own->second.waiters.size();
+    bytes += own->second.bytes;
+  }
+  if (length < options_.length_per_caller_max && bytes + waiter.bytes() <= options_.bytes_per_caller_max) {
     return absl::OkStatus();
   }
-  return errors::GatewayOverloaded(absl::StrCat("caller ", waiter.caller(), " has its share of the line: ",
-                                                queue.waiters.size(), " calls of ", queue.bytes, " bytes"),
-                                   kRetryAfter);
+  return errors::GatewayOverloaded(
+      absl::StrCat("caller ", waiter.caller(), " has its share of the line: ", length, " calls of ", bytes, " bytes"),
+      kRetryAfter);
+}
+
+Line::Track& Line::TrackOf(const Waiter& waiter) { return waiter.lane() == Lane::kHeld ? held_ : short_; }
+
+size_t Line::ready() const {
+  return short_.length + std::min(held_.length, held_max_ - std::min(held_max_, held_in_service_));
 }
 
 void Line::Rejoin(std::vector<WaiterPtr> waiters) {
@@ -81,16 +91,24 @@ Line::Wakes Line::Insert(WaiterPtr waiter, bool at_head) {
   const Waiter* key = waiter.get();
   deadlines_.emplace(key->deadline(), key);
   bytes_ += key->bytes();
-  Queue& queue = queues_[key->caller()];
+  Track& track = TrackOf(*key);
+  ++track.length;
+  Queue& queue = track.queues[key->caller()];
   queue.bytes += key->bytes();
   std::list<WaiterPtr>& waiters = queue.waiters;
   places_[key] = {waiters.insert(at_head ? waiters.begin() : waiters.end(), std::move(waiter)), absl::Now()};
-  Wakes wakes;
+  Wakes wakes = WakesForMore();
   wakes.overdue = key->deadline() < overdue_sleeps_until_;
+  return wakes;
+}
+
+Line::Wakes Line::WakesForMore() {
+  const size_t can_be_served = ready();
+  Wakes wakes;
   // One at a time: it takes all that may fly together, of a burst as well, and wakes the next.
-  wakes.taker = takers_ > 0 && !taker_is_coming_;
+  wakes.taker = can_be_served > 0 && takers_ > 0 && !taker_is_coming_;
   taker_is_coming_ |= wakes.taker;
-  wakes.opener = places_.size() > takers_;
+  wakes.opener = can_be_served > takers_;
   return wakes;
 }
 
@@ -110,14 +128,18 @@ bool Line::Leave(const Waiter* waiter) {
 WaiterPtr Line::Extract(const Waiter* waiter) {
   auto place = places_.find(waiter);
   if (place == places_.end()) return nullptr;
-  auto queue = queues_.find(waiter->caller());
+  Track& track = TrackOf(*waiter);
+  auto queue = track.queues.find(waiter->caller());
   WaiterPtr found = std::move(*place->second.in_queue);
   queue->second.waiters.erase(place->second.in_queue);
   queue->second.bytes -= waiter->bytes();
-  if (queue->second.waiters.empty()) queues_.erase(queue);
+  if (queue->second.waiters.empty()) track.queues.erase(queue);
+  --track.length;
   places_.erase(place);
   bytes_ -= waiter->bytes();
   deadlines_.erase({waiter->deadline(), waiter});
+  // Whoever waits for held calls of a closed Line to be served has nothing to wait for.
+  if (closed_ && places_.empty()) arrival_.NotifyAll();
   return found;
 }
 
@@ -127,16 +149,16 @@ std::vector<WaiterPtr> Line::Next(absl::Time until, absl::Duration work_max) {
   {
     MutexLock lock(&mu_);
     ++takers_;
-    while (queues_.empty() && !closed_ && absl::Now() < until) {
+    while (ready() == 0 && !(closed_ && places_.empty()) && absl::Now() < until) {
       arrival_.WaitUntil(&mu_, until);
       // Woken for a call that has left meanwhile: nobody is coming any more.
-      if (queues_.empty()) taker_is_coming_ = false;
+      if (ready() == 0) taker_is_coming_ = false;
     }
     --takers_;
     if (WaiterPtr first = TakeNext()) taken.push_back(std::move(first));
     if (work_max > absl::ZeroDuration() && !taken.empty()) TakeCompanyOf(work_max, &taken);
     // Whoever was woken is here now, and wakes the next one if there is something left to do.
-    taker_is_coming_ = !queues_.empty() && takers_ > 0;
+    taker_is_coming_ = ready() > 0 && takers_ > 0;
     wakes.taker = taker_is_coming_;
   }
   Wake(wakes);
@@ -147,8 +169,8 @@ std::vector<WaiterPtr> Line::Next(absl::Time until, absl::Duration work_max) {
 void Line::TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken) {
   const Waiter& leader = *taken->front();
   const Company first = leader.company();
-  const auto queue = queues_.find(leader.caller());
-  if (first.key == 0 || options_.company_max <= 1 || queue == queues_.end()) return;
+  const auto queue = short_.queues.find(leader.caller());
+  if (first.key == 0 || options_.company_max <= 1 || queue == short_.queues.end()) return;
   const absl::Time now = absl::Now();
   const auto is_hasty = [&](const Waiter& waiter, const Company& company) {
     return waiter.deadline() < now + std::max(4 * work_max, company.time_min);
@@ -183,18 +205,43 @@ void Line::TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken)
 }
 
 WaiterPtr Line::TakeNext() {
-  if (queues_.empty()) return nullptr;
-  auto queue = queues_.lower_bound(turn_);
-  if (queue == queues_.end()) queue = queues_.begin();
+  if (ready() == 0) return nullptr;
+  const bool held_may_go = ready() > short_.length;
+  const bool takes_held = held_may_go && (held_is_next_ || short_.length == 0);
+  held_is_next_ = !takes_held;
+  if (takes_held) ++held_in_service_;
+  Track& track = takes_held ? held_ : short_;
+  auto queue = track.queues.lower_bound(track.turn);
+  if (queue == track.queues.end()) queue = track.queues.begin();
   // The smallest name after this one: its turn is next.
-  turn_ = absl::StrCat(queue->first, absl::string_view("\0", 1));
+  track.turn = absl::StrCat(queue->first, absl::string_view("\0", 1));
   return Extract(queue->second.waiters.front().get());
+}
+
+void Line::LimitHeld(size_t held_max) {
+  Wakes wakes;
+  {
+    MutexLock lock(&mu_);
+    held_max_ = std::min(held_max, options_.held_max);
+    wakes = WakesForMore();
+  }
+  Wake(wakes);
+}
+
+void Line::ReleaseHeld() {
+  Wakes wakes;
+  {
+    MutexLock lock(&mu_);
+    --held_in_service_;
+    wakes = WakesForMore();
+  }
+  Wake(wakes);
 }
 
 bool Line::AwaitDemand() {
   MutexLock lock(&mu_);
-  while (places_.size() <= takers_ && !closed_) demand_.Wait(&mu_);
-  return !(closed_ && queues_.empty());
+  while (ready() <= takers_ && !closed_) demand_.Wait(&mu_);
+  return !(closed_ && places_.empty());
 }
 
 bool Line::AwaitClose(absl::Time until) {
@@ -220,7 +267,7 @@ std::vector<WaiterPtr> Line::Bar(const absl::Status& status) {
 
 std::vector<WaiterPtr> Line::TakeAll() {
   std::vector<WaiterPtr> all;
-  while (WaiterPtr waiter = TakeNext()) all.push_back(std::move(waiter));
+  while (!deadlines_.empty()) all.push_back(Extract(deadlines_.begin()->second));
   return all;
 }
 

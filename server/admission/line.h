@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -36,6 +37,12 @@ struct Company {
   absl::Duration time_min;
 };
 
+// Which share of the connections a call may use.
+enum class Lane {
+  kShort,  // a statement or a batch: any of them
+  kHeld    // a stream, which has its connection for as long as its client likes: not the last one
+};
+
 // A call that can wait in the Line. It is served once, or refused once.
 class Waiter {
  public:
@@ -43,6 +50,7 @@ class Waiter {
 
   // Who asks, for fairness.
   virtual const std::string& caller() const = 0;
+  virtual Lane lane() const { return Lane::kShort; }
   // Memory that it holds while it waits; does not change.
   virtual size_t bytes() const = 0;
   // When waiting any longer is of no use.
@@ -70,7 +78,8 @@ class Waiter {
 using WaiterPtr = std::shared_ptr<Waiter>;
 
 // The calls that wait for a connection. First come, first served for each caller, and the
-// callers take turns, so that one who sends a thousand calls does not delay another's one.
+// callers take turns, so that one who sends a thousand calls does not delay another's one. So do
+// the lanes, while held calls have not yet as many connections as they may.
 //
 // Bounded in length and bytes (newcomers are refused at once), and in time: a thread of its own
 // refuses those whose deadline passes, also when no connection ever comes. Thread-safe.
@@ -88,6 +97,8 @@ class Line {
     // bytes. 1 switches it off.
     size_t company_max = 32;
     size_t company_bytes_max = 256 << 10;
+    // Held calls that are served at one time.
+    size_t held_max = std::numeric_limits<size_t>::max();
   };
 
   explicit Line(const Options& options);
@@ -106,6 +117,11 @@ class Line {
   // takes longer than `work_max` are not, nor is who has less than four times that left, or than its
   // Company says; at zero it takes one. In order; empty at `until`, and when the Line is closed and empty.
   std::vector<WaiterPtr> Next(absl::Time until, absl::Duration work_max);
+  // Fewer held calls at one time than Options::held_max, or not any more: where the pool can not have all its
+  // connections.
+  void LimitHeld(size_t held_max);
+  // A held call that Next gave has its connection no longer.
+  void ReleaseHeld();
   // Back to the head in their order, whatever the length; refused with DRAINING if the Line has
   // closed.
   void Rejoin(std::vector<WaiterPtr> waiters);
@@ -135,6 +151,12 @@ class Line {
     std::list<WaiterPtr> waiters;
     size_t bytes = 0;
   };
+  // Of one lane, by caller; none is empty. `turn` is the caller whose turn comes next.
+  struct Track {
+    std::map<std::string, Queue> queues;
+    std::string turn;
+    size_t length = 0;
+  };
   struct Place {
     std::list<WaiterPtr>::iterator in_queue;
     absl::Time joined_at;
@@ -143,6 +165,9 @@ class Line {
   using Deadlines = std::set<std::pair<absl::Time, const Waiter*>>;
 
   absl::Status WhyFull(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Track& TrackOf(const Waiter& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of those that wait, how many could be served if there were connections.
+  size_t ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Who has something to do now.
   struct Wakes {
     bool taker = false, opener = false, overdue = false;
@@ -150,6 +175,8 @@ class Line {
 
   Wakes Insert(WaiterPtr waiter, bool at_head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake(const Wakes& wakes);
+  // Who should be woken since more can be served than before.
+  Wakes WakesForMore() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   WaiterPtr TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   WaiterPtr Extract(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -163,9 +190,12 @@ class Line {
   CondVar demand_;    // for AwaitDemand
   CondVar closing_;   // for AwaitClose
   CondVar deadline_;  // for the overdue thread
-  // By caller; none is empty. `turn_` is the caller whose turn comes next.
-  std::map<std::string, Queue> queues_ ABSL_GUARDED_BY(mu_);
-  std::string turn_ ABSL_GUARDED_BY(mu_);
+  Track short_ ABSL_GUARDED_BY(mu_);
+  Track held_ ABSL_GUARDED_BY(mu_);
+  bool held_is_next_ ABSL_GUARDED_BY(mu_) = false;
+  size_t held_max_ ABSL_GUARDED_BY(mu_);
+  // Held calls that have a connection now.
+  size_t held_in_service_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<const Waiter*, Place> places_ ABSL_GUARDED_BY(mu_);
   Deadlines deadlines_ ABSL_GUARDED_BY(mu_);
   // The thread that looks after deadlines need not be woken for later ones.

@@ -16,9 +16,11 @@ namespace {
 
 class TestWaiter : public Waiter {
  public:
-  TestWaiter(std::string caller, absl::Time deadline) : caller_(std::move(caller)), deadline_(deadline) {}
+  TestWaiter(std::string caller, absl::Time deadline, Lane lane = Lane::kShort)
+      : caller_(std::move(caller)), deadline_(deadline), lane_(lane) {}
 
   const std::string& caller() const override { return caller_; }
+  Lane lane() const override { return lane_; }
   size_t bytes() const override { return 100; }
   absl::Time deadline() const override { return deadline_; }
   bool Serve(postgres::Connection&) override { return true; }
@@ -32,11 +34,16 @@ class TestWaiter : public Waiter {
  private:
   const std::string caller_;
   const absl::Time deadline_;
+  const Lane lane_;
   std::promise<ErrorFacts> refusal_;
 };
 
 std::shared_ptr<TestWaiter> From(const std::string& caller, absl::Time deadline = absl::InfiniteFuture()) {
   return std::make_shared<TestWaiter>(caller, deadline);
+}
+
+std::shared_ptr<TestWaiter> Held(const std::string& caller) {
+  return std::make_shared<TestWaiter>(caller, absl::InfiniteFuture(), Lane::kHeld);
 }
 
 Line::Options RoomFor(size_t length, size_t per_caller) {
@@ -71,6 +78,69 @@ TEST(LineTest, CallersTakeTurns) {
   std::vector<std::string> served;
   while (WaiterPtr next = Take(line)) served.push_back(next->caller());
   EXPECT_EQ(served, (std::vector<std::string>{"greedy", "modest", "other", "greedy", "greedy"}));
+}
+
+TEST(LineTest, HeldCallsLeaveAConnectionToShortOnes) {
+  Line::Options options;
+  options.held_max = 1;
+  Line line(options);
+  auto first = Held("a"), second = Held("b");
+  ASSERT_TRUE(line.Join(first).ok());
+  ASSERT_TRUE(line.Join(second).ok());
+  EXPECT_EQ(Take(line), first);
+  EXPECT_EQ(Take(line), nullptr);
+  auto brief = From("a");
+  ASSERT_TRUE(line.Join(brief).ok());
+  EXPECT_EQ(Take(line), brief);
+  line.ReleaseHeld();
+  EXPECT_EQ(Take(line), second);
+}
+
+TEST(LineTest, AWaitingThreadHearsThatAHeldCallMayGo) {
+  Line::Options options;
+  options.held_max = 1;
+  Line line(options);
+  auto first = Held("a"), second = Held("a");
+  ASSERT_TRUE(line.Join(first).ok());
+  ASSERT_TRUE(line.Join(second).ok());
+  ASSERT_EQ(Take(line), first);
+  auto taken = std::async(std::launch::async, [&] { return Take(line, absl::Now() + absl::Seconds(30)); });
+  line.ReleaseHeld();
+  EXPECT_EQ(taken.get(), second);
+}
+
+TEST(LineTest, APoolThatCanNotHaveAllItsConnectionsKeepsOneForShortCalls) {
+  Line line(RoomFor(10, 10));
+  auto held = Held("a");
+  ASSERT_TRUE(line.Join(held).ok());
+  line.LimitHeld(0);
+  EXPECT_EQ(Take(line), nullptr);
+  line.LimitHeld(5);
+  EXPECT_EQ(Take(line), held);
+}
+
+TEST(LineTest, LanesTakeTurns) {
+  Line line(RoomFor(10, 10));
+  std::vector<WaiterPtr> joined = {From("a"), From("a"), From("a"), Held("a"), Held("a")};
+  for (const WaiterPtr& waiter : joined) ASSERT_TRUE(line.Join(waiter).ok());
+  std::vector<Lane> served;
+  while (WaiterPtr next = Take(line)) served.push_back(next->lane());
+  EXPECT_EQ(served, (std::vector<Lane>{Lane::kShort, Lane::kHeld, Lane::kShort, Lane::kHeld, Lane::kShort}));
+}
+
+TEST(LineTest, AClosedLineServesHeldCallsThatWaitAndIsOverThen) {
+  Line::Options options;
+  options.held_max = 1;
+  Line line(options);
+  auto first = Held("a"), second = Held("a");
+  ASSERT_TRUE(line.Join(first).ok());
+  ASSERT_TRUE(line.Join(second).ok());
+  ASSERT_EQ(Take(line), first);
+  line.Close();
+  auto taken = std::async(std::launch::async, [&] { return Take(line, absl::InfiniteFuture()); });
+  line.ReleaseHeld();
+  EXPECT_EQ(taken.get(), second);
+  EXPECT_EQ(Take(line, absl::InfiniteFuture()), nullptr);
 }
 
 TEST(LineTest, RefusesAtOnceWhenFull) {

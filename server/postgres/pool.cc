@@ -1,6 +1,7 @@
 #include "server/postgres/pool.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -81,8 +82,10 @@ class Pool::Worker {
         pool_.line_->Next(absl::Now() + pool_.options_.proof_interval, CompanysWorkMax());
     if (calls.empty()) return LookAfterIdle();
     ++pool_.busy_;
+    const bool held = calls[0]->lane() == admission::Lane::kHeld;
     std::vector<admission::WaiterPtr> unfinished = Serve(std::move(calls));
     --pool_.busy_;
+    if (held) pool_.line_->ReleaseHeld();
     idle_since_ = absl::Now();
     const bool is_of_no_use = connection_->failed_to_answer();
     Judge();
@@ -178,6 +181,7 @@ void Pool::OnOpened(const Connection& connection, absl::Duration took) {
   {
     MutexLock lock(&mu_);
     ++health_.open;
+    line_->LimitHeld(std::numeric_limits<size_t>::max());
     health_.last_failure.clear();
     health_.proven_at = absl::Now();
     line_->Bar(absl::OkStatus());
@@ -198,6 +202,10 @@ void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry
     // The Line hears of it under the lock: not after a connection that was opened meanwhile.
     MutexLock lock(&mu_);
     // A connection more that can not be had is no illness.
+    if (MeansTooManyConnections(failure.error)) {
+      // There will not be more than these, of which short calls keep one.
+      line_->LimitHeld(static_cast<size_t>(std::max(health_.open - 1, 0)));
+    }
     if (health_.open == 0) {
       health_.last_failure = failure.error.message;
       line_->Explain(absl::StrCat("no connection to the database: ", failure.error.message));
