@@ -22,14 +22,18 @@ admission::Line::Options LineOptions(const config::Config& config) {
   if (!callers_are_known) options.bytes_per_caller_max = options.bytes_max;
   options.company_max = config.flight_statements_max;
   options.company_bytes_max = config.flight_bytes_max;
+  options.held_max = static_cast<size_t>(config.pool_size - 1);
   return options;
 }
 
 rpc::DatabaseService::Options ServiceOptions(const config::Config& config) {
   rpc::DatabaseService::Options options;
-  options.limits.reply_bytes_max = config.reply_bytes_max;
-  options.request_bytes_max = config.request_bytes_max;
+  options.limits.query.reply_bytes_max = config.reply_bytes_max;
+  options.limits.request_bytes_max = config.request_bytes_max;
   options.call_timeout = config.call_timeout;
+  options.stream_timeout = config.stream_timeout;
+  options.stream_stall_max = config.stream_stall_max;
+  options.takes_held_calls = config.pool_size > 1;
   options.echo_sql = config.echo_sql;
   return options;
 }
@@ -129,7 +133,7 @@ void Gateway::ReloadCallers() {
 }
 
 void Gateway::AwaitCalls(absl::Time until) const {
-  while (service_->calls_in_progress() > 0 && absl::Now() < until) absl::SleepFor(absl::Milliseconds(10));
+  while (service_->calls().in_progress() > 0 && absl::Now() < until) absl::SleepFor(absl::Milliseconds(10));
 }
 
 // Until no call has come for a while: whoever hears DRAINING goes elsewhere, and whoever calls at the
@@ -137,8 +141,8 @@ void Gateway::AwaitCalls(absl::Time until) const {
 void Gateway::AwaitQuiet(absl::Time until) const {
   constexpr absl::Duration kQuiet = absl::Milliseconds(100);
   int64_t seen = -1;
-  while (seen != service_->calls_taken() && absl::Now() < until) {
-    seen = service_->calls_taken();
+  while (seen != service_->calls().taken() && absl::Now() < until) {
+    seen = service_->calls().taken();
     absl::SleepFor(kQuiet);
   }
 }
@@ -158,7 +162,7 @@ void Gateway::Drain(const std::string& why) {
   line_->RefuseAll(errors::Draining());
   // What gRPC cancels is told CANCELLED, whatever became of it: the last calls are ended here,
   // and answered. A cancel may take some time (Connection::Options::cancel_wait).
-  service_->DrainCalls();
+  service_->calls().Drain();
   AwaitCalls(absl::Now() + absl::Seconds(3));
   AwaitQuiet(absl::Now() + absl::Seconds(1));
   server_->Shutdown(absl::Now() + absl::Milliseconds(100));

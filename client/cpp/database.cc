@@ -1,20 +1,21 @@
 #include "client/cpp/database.h"
 
+#include <google/protobuf/util/time_util.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "absl/random/random.h"
-#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cpp/error.h"
-#include "google/rpc/status.pb.h"
+#include "client/cpp/rpc_status.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "server/base/file.h"
 #include "server/base/local_address.h"
@@ -24,21 +25,6 @@
 
 namespace sluice::client {
 namespace {
-
-absl::Status FromRpcStatus(const google::rpc::Status& rpc) {
-  absl::Status status(static_cast<absl::StatusCode>(rpc.code()), rpc.message());
-  for (const google::protobuf::Any& detail : rpc.details()) {
-    status.SetPayload(detail.type_url(), absl::Cord(detail.value()));
-  }
-  return status;
-}
-
-absl::Status FromGrpcStatus(const grpc::Status& grpc) {
-  if (grpc.ok()) return absl::OkStatus();
-  google::rpc::Status rpc;
-  if (!grpc.error_details().empty() && rpc.ParseFromString(grpc.error_details())) return FromRpcStatus(rpc);
-  return absl::Status(static_cast<absl::StatusCode>(grpc.error_code()), grpc.error_message());
-}
 
 v1::CallOptions ToProto(const CallOptions& options) {
   v1::CallOptions proto;
@@ -181,6 +167,73 @@ absl::StatusOr<Result> Database::Execute(const Statement& statement, const CallO
 
 namespace {
 
+// A stream whose first message, the header, has come: until then it is like any other call.
+class StreamCall : public RowStream::Source {
+ public:
+  StreamCall(const v1::ExecuteRequest& request, v1::Database::Stub* stub,
+             const std::function<void(grpc::ClientContext*)>& prepare) {
+    prepare(&context_);
+    reader_ = stub->ExecuteStream(&context_, request);
+    has_first_ = reader_->Read(&first_);
+  }
+  ~StreamCall() override {
+    if (finished_) return;
+    context_.TryCancel();
+    reader_->Finish();
+  }
+
+  bool begun() const { return has_first_; }
+  bool Read(v1::ExecuteStreamResponse* message) override {
+    if (!first_was_read_) {
+      first_was_read_ = true;
+      message->Swap(&first_);
+      return has_first_;
+    }
+    return reader_->Read(message);
+  }
+  absl::Status Finish() override {
+    finished_ = true;
+    return FromGrpcStatus(reader_->Finish());
+  }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::ExecuteStreamResponse>> reader_;
+  v1::ExecuteStreamResponse first_;
+  bool has_first_ = false;
+  bool first_was_read_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+CallOptions Database::StreamOptions() {
+  CallOptions options;
+  options.timeout = absl::Hours(1);
+  return options;
+}
+
+RowStream Database::Stream(const Statement& statement, const CallOptions& options) const {
+  v1::ExecuteRequest request;
+  *request.mutable_statement() = statement.proto();
+  *request.mutable_options() = ToProto(options);
+  *request.mutable_transaction() = options.transaction;
+  const absl::Time deadline = absl::Now() + options.timeout;
+  for (int tries = 0;; ++tries) {
+    auto call = std::make_unique<StreamCall>(request, connection_->database.get(), [&](grpc::ClientContext* context) {
+      connection_->Prepare(deadline, context);
+    });
+    if (call->begun()) return RowStream(std::move(call));
+    const absl::Status status = call->Finish();
+    const std::optional<absl::Duration> delay =
+        tries == connection_->retries_max ? std::nullopt : RetryDelay(status, options.read_only, tries);
+    if (!delay.has_value() || absl::Now() + *delay >= deadline) return RowStream(status);
+    absl::SleepFor(*delay);
+  }
+}
+
+namespace {
+
 v1::ExecuteBatchRequest BatchRequest(const std::vector<Statement>& statements, v1::ExecuteBatchRequest::Mode mode,
                                      const CallOptions& options) {
   v1::ExecuteBatchRequest request;
@@ -223,6 +276,93 @@ absl::StatusOr<std::vector<absl::StatusOr<Result>>> Database::ExecuteIndependent
     }
   }
   return results;
+}
+
+namespace {
+
+class TransactCall : public Transaction::Wire {
+ public:
+  TransactCall(v1::Database::Stub* stub, const std::function<void(grpc::ClientContext*)>& prepare,
+               const v1::TransactRequest& begin) {
+    prepare(&context_);
+    stream_ = stub->Transact(&context_);
+    stream_->Write(begin);
+  }
+  ~TransactCall() override {
+    if (finished_) return;
+    context_.TryCancel();
+    stream_->Finish();
+  }
+
+  bool Write(const v1::TransactRequest& request) override { return stream_->Write(request); }
+  bool Read(v1::TransactResponse* response) override { return stream_->Read(response); }
+  absl::Status Finish() override {
+    finished_ = true;
+    return FromGrpcStatus(stream_->Finish());
+  }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::TransactRequest, v1::TransactResponse>> stream_;
+  bool finished_ = false;
+};
+
+// Whether all of a transaction can be done over, with an effect.
+bool MayRunAgain(const absl::Status& status) {
+  const ErrorFacts facts = FactsOf(status);
+  const bool undone = facts.outcome == v1::OUTCOME_NOT_STARTED || facts.outcome == v1::OUTCOME_ROLLED_BACK;
+  return IsFromGateway(status) && undone && facts.retry_after.has_value();
+}
+
+}  // namespace
+
+Transaction Database::Begin(const TransactionOptions& options) const {
+  v1::TransactRequest request;
+  v1::TransactRequest::Begin* begin = request.mutable_begin();
+  *begin->mutable_transaction() = options.transaction;
+  if (options.identity.has_value()) *begin->mutable_options()->mutable_identity() = *options.identity;
+  *begin->mutable_options()->mutable_result() = options.result;
+  const auto to_proto = [](absl::Duration duration) {
+    return google::protobuf::util::TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(duration));
+  };
+  *begin->mutable_idle_timeout() = to_proto(options.idle_timeout);
+  *begin->mutable_max_lifetime() = to_proto(std::min(options.timeout, absl::Hours(1)));
+  const absl::Time deadline = absl::Now() + options.timeout;
+  return Transaction(std::make_unique<TransactCall>(
+      connection_->database.get(), [&](grpc::ClientContext* context) { connection_->Prepare(deadline, context); },
+      request));
+}
+
+absl::Status Database::RunTransaction(const std::function<absl::Status(Transaction&)>& work,
+                                      const TransactionOptions& options) const {
+  const absl::Time deadline = absl::Now() + options.timeout;
+  for (int tries = 0;; ++tries) {
+    TransactionOptions rest = options;
+    rest.timeout = deadline - absl::Now();
+    Transaction transaction = Begin(rest);
+    absl::Status status = work(transaction);
+    if (status.ok() && transaction.state() != v1::TransactResponse::COMMITTED) status = transaction.Commit();
+    if (status.ok() || tries == connection_->retries_max || !MayRunAgain(status)) return status;
+    const bool is_undone = transaction.state() != v1::TransactResponse::COMMITTED &&
+                           transaction.state() != v1::TransactResponse::OUTCOME_UNKNOWN;
+    if (!is_undone) return status;
+    const std::optional<absl::Duration> delay = RetryDelay(status, /*read_only=*/false, tries);
+    if (!delay.has_value() || absl::Now() + *delay >= deadline) return status;
+    absl::SleepFor(*delay);
+  }
+}
+
+absl::StatusOr<v1::DescribeResponse> Database::Describe(const Statement& statement, bool plan,
+                                                        const CallOptions& options) const {
+  v1::DescribeRequest request;
+  *request.mutable_statement() = statement.proto();
+  *request.mutable_options() = ToProto(options);
+  request.set_plan(plan);
+  v1::DescribeResponse response;
+  const absl::Status status =
+      connection_->Call(&v1::Database::Stub::Describe, request, /*read_only=*/true, options.timeout, &response);
+  if (!status.ok()) return status;
+  return response;
 }
 
 absl::StatusOr<v1::PingResponse> Database::Ping(absl::Duration timeout) const {

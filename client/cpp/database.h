@@ -14,6 +14,7 @@
 // Errors are absl::Status with the code of docs/errors.md; error.h tells the reason, the
 // SQLSTATE, and what became of the work. Calls block; any number of threads may make them.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@
 #include "absl/time/time.h"
 #include "client/cpp/error.h"
 #include "client/cpp/result.h"
+#include "client/cpp/row_stream.h"
+#include "client/cpp/statement.h"
+#include "client/cpp/transaction.h"
 #include "client/cpp/value.h"
 #include "sluice/v1/database.pb.h"
 
@@ -33,23 +37,6 @@ class Channel;
 }
 
 namespace sluice::client {
-
-// A statement with its parameters: Statement("... $1 ... $2", 42, "text"). value.h tells how
-// C++ types become PostgreSQL's.
-class Statement {
- public:
-  template <typename... Params>
-  explicit Statement(absl::string_view sql, const Params&... params) {
-    proto_.set_sql(sql.data(), sql.size());
-    (SetValue(params, proto_.add_params()), ...);
-  }
-
-  const v1::Statement& proto() const { return proto_; }
-  v1::Statement* mutable_proto() { return &proto_; }
-
- private:
-  v1::Statement proto_;
-};
 
 struct CallOptions {
   // For the whole call, retries included.
@@ -62,6 +49,16 @@ struct CallOptions {
   // the permission `impersonate`.
   std::optional<v1::Identity> identity;
   v1::TransactionOptions transaction;
+  v1::ResultOptions result;
+};
+
+struct TransactionOptions {
+  // For all of it: from its first statement to its end.
+  absl::Duration timeout = absl::Seconds(60);
+  // It is rolled back after so long without a request; at most a minute.
+  absl::Duration idle_timeout = absl::Seconds(5);
+  v1::TransactionOptions transaction;
+  std::optional<v1::Identity> identity;
   v1::ResultOptions result;
 };
 
@@ -100,6 +97,18 @@ class Database {
   }
   absl::StatusOr<Result> Execute(const Statement& statement, const CallOptions& options) const;
 
+  // The same for an answer of any size: its rows while they come (row_stream.h). Failing to begin is the stream's
+  // status, too. `options.timeout` is for the whole of it.
+  //
+  //   for (client::Row row : db.Stream("SELECT ...")) is wrong: the stream must have a name of its own.
+  template <typename... Params>
+  RowStream Stream(absl::string_view sql, const Params&... params) const {
+    return Stream(Statement(sql, params...), StreamOptions());
+  }
+  RowStream Stream(const Statement& statement, const CallOptions& options) const;
+  // CallOptions with an hour's timeout.
+  static CallOptions StreamOptions();
+
   // All or nothing, in one round trip to the database. One result for each statement; the
   // error's metadata "statementIndex" names the statement that failed.
   absl::StatusOr<std::vector<Result>> ExecuteAtomic(const std::vector<Statement>& statements,
@@ -108,6 +117,20 @@ class Database {
   // that the call as a whole failed.
   absl::StatusOr<std::vector<absl::StatusOr<Result>>> ExecuteIndependent(
       const std::vector<Statement>& statements, const CallOptions& options = CallOptions()) const;
+
+  // An interactive transaction (transaction.h), which begins with its first statement.
+  Transaction Begin(const TransactionOptions& options = TransactionOptions()) const;
+  // Runs `work` in one, commits if it returns OK, and rolls back if not. OK means that it is committed. Does it over,
+  // within the options' timeout, when PostgreSQL could not serialize it, a deadlock or a lost connection undid it, or
+  // the gateway could not begin: so `work` must do nothing else that counts. What may have been committed is never done
+  // again.
+  absl::Status RunTransaction(const std::function<absl::Status(Transaction&)>& work,
+                              const TransactionOptions& options = TransactionOptions()) const;
+
+  // What a statement would return, and with `plan` how PostgreSQL would run it, without running it
+  // (sluice.v1.Database.Describe tells what can be known). Its parameters may be left out.
+  absl::StatusOr<v1::DescribeResponse> Describe(const Statement& statement, bool plan = false,
+                                                const CallOptions& options = CallOptions()) const;
 
   absl::StatusOr<v1::PingResponse> Ping(absl::Duration timeout = absl::Seconds(5)) const;
 

@@ -132,6 +132,11 @@ absl::Status ReadOnly(absl::string_view what) {
                  {{"sqlstate", "25006"}, {"what", std::string(what)}});
 }
 
+absl::Status HeldCallsOff() {
+  return Refused(StatusCode::kFailedPrecondition, "HELD_CALLS_OFF",
+                 "this gateway has one connection, which it keeps for short calls: streams take a pool_size of 2");
+}
+
 absl::Status AmbiguousString() {
   return Refused(StatusCode::kFailedPrecondition, "AMBIGUOUS_STRING",
                  "the server has standard_conforming_strings = off, which changes what a backslash in '...' means; "
@@ -216,8 +221,54 @@ absl::Status OutcomeUnknown(absl::string_view why) {
 absl::Status ResponseTooLarge(absl::string_view what, int64_t limit, int64_t rows_so_far, v1::Outcome outcome) {
   return Ended(
       StatusCode::kResourceExhausted, "RESPONSE_TOO_LARGE",
-      absl::StrCat("the answer exceeds ", limit, " ", what, "; ask for less at a time (LIMIT)"), outcome,
+      absl::StrCat("the answer exceeds ", limit, " ", what, "; use ExecuteStream, or ask for less at a time (LIMIT)"),
+      outcome,
       {{what == "rows" ? "limitRows" : "limitBytes", absl::StrCat(limit)}, {"rowsSoFar", absl::StrCat(rows_so_far)}});
+}
+
+absl::Status ReaderStalled(v1::Outcome outcome) {
+  return Ended(StatusCode::kAborted, "READER_STALLED", "the client took nothing of the stream for too long", outcome);
+}
+
+absl::Status TwoAnswers(v1::Outcome outcome) {
+  return Ended(StatusCode::kFailedPrecondition, "STATEMENT_NOT_SUPPORTED",
+               "several rules return rows, which a stream has no place for: use Execute", outcome);
+}
+
+absl::Status ValueForm(absl::string_view column, v1::Outcome outcome) {
+  return Ended(StatusCode::kFailedPrecondition, "VALUE_FORM",
+               absl::StrCat("a value of column ", column,
+                            " is not in the form of its type: does the statement change DateStyle or the encoding?"),
+               outcome, {{"column", std::string(column)}});
+}
+
+absl::Status TransactionIdle(absl::Duration limit) {
+  return Ended(StatusCode::kAborted, "TRANSACTION_IDLE",
+               absl::StrCat("rolled back: nothing was asked of it for ", absl::FormatDuration(limit)),
+               v1::OUTCOME_ROLLED_BACK, {{"limit", absl::FormatDuration(limit)}});
+}
+
+absl::Status TransactionTooLong(absl::Duration limit) {
+  return Ended(StatusCode::kAborted, "TRANSACTION_TOO_LONG",
+               absl::StrCat("rolled back: it was open for ", absl::FormatDuration(limit)), v1::OUTCOME_ROLLED_BACK,
+               {{"limit", absl::FormatDuration(limit)}});
+}
+
+absl::Status TransactionLost(absl::string_view why) {
+  ErrorFacts facts = FactsOf(Ended(StatusCode::kAborted, "TRANSACTION_LOST",
+                                   absl::StrCat("rolled back: its connection broke: ", why), v1::OUTCOME_ROLLED_BACK));
+  facts.retry_after = absl::Milliseconds(100);
+  return MakeError(std::move(facts));
+}
+
+absl::Status TransactionFailed() {
+  return Refused(StatusCode::kFailedPrecondition, "IN_FAILED_SQL_TRANSACTION",
+                 "a statement of this transaction has failed: roll back, all of it or to a savepoint",
+                 {{"sqlstate", "25P02"}});
+}
+
+absl::Status TransactionOver() {
+  return Refused(StatusCode::kFailedPrecondition, "TRANSACTION_OVER", "this transaction has ended: begin another one");
 }
 
 absl::Status Bug(absl::string_view what, v1::Outcome outcome) {

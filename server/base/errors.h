@@ -44,6 +44,8 @@ absl::Status SessionState(absl::string_view what, absl::string_view use_instead)
 // COPY to or from the client, which needs a stream.
 absl::Status CopyNotSupported();
 absl::Status BinaryNotSupported();
+// A stream, where the only connection is kept for short calls.
+absl::Status HeldCallsOff();
 // In a batch or read-only transaction, a statement that can not run in a transaction block.
 absl::Status NotInTransaction(absl::string_view keyword);
 // In a READ ONLY transaction, what such a one would not keep from writing.
@@ -80,6 +82,19 @@ absl::Status FlightRolledBack();
 absl::Status OutcomeUnknown(absl::string_view why);
 // The answer is larger than the limit. `rows_so_far` were read before it was given up.
 absl::Status ResponseTooLarge(absl::string_view what, int64_t limit, int64_t rows_so_far, v1::Outcome outcome);
+// The client of a stream took nothing of it for a long time.
+absl::Status ReaderStalled(v1::Outcome outcome);
+// Several rules of a table return rows, which a stream has no place for.
+absl::Status TwoAnswers(v1::Outcome outcome);
+// A streamed value that is not in the form of the kind that its column was told to have.
+absl::Status ValueForm(absl::string_view column, v1::Outcome outcome);
+// A transaction that nobody asked anything of, that was open for too long, or whose connection broke.
+absl::Status TransactionIdle(absl::Duration limit);
+absl::Status TransactionTooLong(absl::Duration limit);
+absl::Status TransactionLost(absl::string_view why);
+// A request to a transaction that has failed (and wants a rollback), or has ended.
+absl::Status TransactionFailed();
+absl::Status TransactionOver();
 // A broken promise of our own.
 absl::Status Bug(absl::string_view what, v1::Outcome outcome);
 

@@ -32,6 +32,8 @@ struct Config {
   std::string jit_strategy;
   std::string application_name;
   absl::Duration call_timeout;
+  absl::Duration stream_timeout;
+  absl::Duration stream_stall_max;
   absl::Duration client_silence_max;
   int line_length_max = 10000;
   int flight_statements_max = 32;

@@ -135,7 +135,8 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   if (interrupt_.raised()) return NotStarted(CutShort::kByCaller, *report);
   if (absl::Now() >= flight.time.work_until) return NotStarted(CutShort::kByDeadline, *report);
   // What a quote is depends on the encoding; it may have changed with what came just now.
-  if (lost_ || !IsAlive(session_->handle(), report->notices) || !SpeaksUtf8(session_->handle())) {
+  const bool in_transaction = flight.bracket == Bracket::kContinues;
+  if (lost_ || !IsAlive(session_->handle(), in_transaction, report->notices) || !SpeaksUtf8(session_->handle())) {
     lost_ = true;
     return NotStarted(CutShort::kNo, *report);
   }
@@ -156,15 +157,16 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   const absl::Time give_up = std::min(limits.cancel_at + cancel_wait_, limits.answer_by);
   const Sent sent = Send(session_->handle(), message.text, interrupt_, give_up);
   if (sent != Sent::kWhole) return FailureOfSending(sent, *report);
+  if (flight.rows != nullptr) PQsetSingleRowMode(session_->handle());
 
-  Reception reception(session_->handle(), &interrupt_, canceller_, limits);
+  Reception reception(session_->handle(), &interrupt_, canceller_, limits, flight.rows);
   reception.Read(message.prelude_statements, report);
   const absl::Duration took = absl::Now() - sent_at;
   copying_ = reception.copying();
   lost_ = reception.gave_up() || PQstatus(session_->handle()) != CONNECTION_OK;
   // Even if the statement ended by a cancel: another one's (statement_timeout, an operator)
   // may have been faster, and ours would hit the next call, or with a pooler anybody's.
-  cancel_may_still_arrive_ = reception.cancel_sent();
+  cancel_may_still_arrive_ |= reception.cancel_sent();
 
   const bool all_done = report->results.size() == flight.statements.size();
   // The tag of the last statement comes after the commit: what breaks behind it is not this
@@ -181,6 +183,7 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   // has a place in the statements.)
   failure.of_identity =
       !flight.identity.empty() && failure.position == 0 && reception.completed() + 1 == message.prelude_statements;
+  failure.rows_were_taken = reception.rows_were_taken();
   answered_ = failure.is_verdict;
   return failure;
 }

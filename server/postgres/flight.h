@@ -12,9 +12,17 @@
 #include "server/base/error.h"
 #include "server/base/time_budget.h"
 #include "server/postgres/result.h"
+#include "server/postgres/row_sink.h"
 #include "server/postgres/server_error.h"
 
 namespace sluice::postgres {
+
+// Where a flight stands in a transaction.
+enum class Bracket {
+  kWhole,     // it is one
+  kOpens,     // it begins one that stays open
+  kContinues  // it is inside of one
+};
 
 enum class Isolation { kDefault, kReadCommitted, kRepeatableRead, kSerializable };
 
@@ -33,6 +41,8 @@ struct Flight {
   // left out. Must outlive the flight.
   absl::string_view identity;
 
+  Bracket bracket = Bracket::kWhole;
+  // Of a transaction that it is, or opens.
   Isolation isolation = Isolation::kDefault;
   bool read_only = false;
   bool deferrable = false;
@@ -44,12 +54,17 @@ struct Flight {
   TimeBudget time;
   // What one statement may take of it at most.
   absl::Duration statement_time_max = absl::InfiniteDuration();
-  // Past this many bytes of answer the flight is cancelled: libpq keeps it all in memory.
+  // Past this many bytes of answer the flight is cancelled: libpq keeps it all in memory. With `rows`,
+  // past so many for one row.
   int64_t answer_bytes_max = 64 << 20;
+
+  // Where the rows of its only statement go as they come; its result in the report has none then. Must
+  // outlive the flight. Null: rows are in the report.
+  RowSink* rows = nullptr;
 };
 
 // Why a flight was cut short by the gateway itself.
-enum class CutShort { kNo, kByCaller, kByDeadline, kBySize };
+enum class CutShort { kNo, kByCaller, kByDeadline, kBySize, kBySink };
 
 struct FlightFailure {
   Outcome outcome = v1::OUTCOME_UNKNOWN;
@@ -68,6 +83,8 @@ struct FlightFailure {
   bool is_verdict = false;
   // Nothing ran, and nothing will until somebody changes a setting.
   bool will_not_pass = false;
+  // Flight::rows had some of it: another try would tell them twice.
+  bool rows_were_taken = false;
 };
 
 // What came back.

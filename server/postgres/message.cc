@@ -21,7 +21,9 @@ std::string SetTransaction(const Flight& flight) {
   }
   if (flight.read_only) modes += ", READ ONLY";
   if (flight.deferrable) modes += ", DEFERRABLE";
-  return modes.empty() ? "" : absl::StrCat("SET TRANSACTION", modes.substr(1), ";");
+  const std::string listed = modes.empty() ? "" : modes.substr(1);
+  if (flight.bracket == Bracket::kOpens) return absl::StrCat("BEGIN", listed, ";");
+  return modes.empty() ? "" : absl::StrCat("SET TRANSACTION", listed, ";");
 }
 
 void AppendTimeLimit(const Flight& flight, const FixedPrelude& prelude, bool sets_time_limit, absl::Time now,
@@ -29,6 +31,8 @@ void AppendTimeLimit(const Flight& flight, const FixedPrelude& prelude, bool set
 
 void AppendPrelude(const Flight& flight, const FixedPrelude& prelude, bool sets_time_limit, absl::Time now,
                    Message* message) {
+  // What its first flight has set holds for the whole transaction, but for the time that is left.
+  if (flight.bracket == Bracket::kContinues) return AppendTimeLimit(flight, prelude, sets_time_limit, now, message);
   const std::string transaction = SetTransaction(flight);
   absl::StrAppend(&message->text, transaction, prelude.text);
   message->prelude_statements = prelude.statements + (transaction.empty() ? 0 : 1);

@@ -24,6 +24,11 @@ bool HasDecryptedInput(PGconn* connection) {
   return ssl != nullptr && SSL_pending(ssl) > 0;
 }
 
+bool HasInput(PGconn* connection) {
+  pollfd socket = {PQsocket(connection), POLLIN, 0};
+  return poll(&socket, 1, 0) != 0;
+}
+
 // All that the kernel has received on a TCP connection; nullopt on another socket.
 std::optional<int64_t> TcpBytesReceived(int socket) {
   tcp_info info = {};
@@ -47,7 +52,8 @@ int MillisecondsUntil(absl::Time time) {
 }  // namespace
 
 void Reception::Read(size_t prelude_statements, FlightReport* report) {
-  tcp_bytes_before_ = TcpBytesReceived(PQsocket(connection_));
+  // What a sink has not yet taken may wait in the kernel: there is no saying how much of it is of this row.
+  if (rows_ == nullptr) tcp_bytes_before_ = TcpBytesReceived(PQsocket(connection_));
   while (AwaitResult()) {
     PGresult* result = PQgetResult(connection_);
     if (result == nullptr) return;
@@ -63,9 +69,10 @@ bool Reception::AwaitResult() {
   while (PQisBusy(connection_)) {
     if (!AwaitInput()) return false;
     Consume();
-    if (bytes_received_ > limits_.answer_bytes_max) Cut(CutShort::kBySize);
+    const int64_t bytes_kept = bytes_received_ - bytes_taken_;
+    if (bytes_kept > limits_.answer_bytes_max) Cut(CutShort::kBySize);
     // PostgreSQL does not hear of a cancel while it sends what it has: the rest is not waited for.
-    if (bytes_received_ > limits_.answer_bytes_max + limits_.answer_bytes_max / 4) return false;
+    if (bytes_kept > limits_.answer_bytes_max + limits_.answer_bytes_max / 4) return false;
   }
   return true;
 }
@@ -80,14 +87,20 @@ bool Reception::AwaitInput() {
       if (interrupt_->raised() && now < limits_.deadline) Cut(CutShort::kByCaller);
       if (now >= limits_.cancel_at) Cut(CutShort::kByDeadline);
     }
+    if (now >= rest_at() && !HasInput(connection_) && !rows_->Rest()) Cut(CutShort::kBySink);
     const bool running = cut_short_ == CutShort::kNo;
     const bool interruptible = running && !interrupt_->raised();
     // A large message may still be on its way out while an answer comes in.
     pollfd waits[2] = {{PQsocket(connection_), POLLIN, 0}, {interrupt_->file_descriptor(), POLLIN, 0}};
-    const int ready = poll(waits, interruptible ? 2 : 1, MillisecondsUntil(running ? limits_.cancel_at : give_up_at_));
+    const absl::Time wake_at = std::min(running ? limits_.cancel_at : give_up_at_, rest_at());
+    const int ready = poll(waits, interruptible ? 2 : 1, MillisecondsUntil(wake_at));
     if (ready < 0 && errno != EINTR) return true;
     if (ready > 0 && waits[0].revents != 0) return true;
   }
+}
+
+absl::Time Reception::rest_at() const {
+  return rows_ == nullptr || cut_short_ != CutShort::kNo ? absl::InfiniteFuture() : rows_->rest_at();
 }
 
 void Reception::Cut(CutShort why) {
@@ -118,12 +131,16 @@ void Reception::Consume() {
 void Reception::Take(pg_result* raw, size_t prelude_statements, FlightReport* report) {
   Result result(raw);
   switch (PQresultStatus(raw)) {
+    case PGRES_SINGLE_TUPLE: return TakeRow(result, prelude_statements);
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
     case PGRES_EMPTY_QUERY:
       // Rows of a rule (DO ALSO SELECT), which come before those of the statement itself: only
       // what has a tag has completed.
-      if (*PQcmdStatus(raw) == '\0' && PQresultStatus(raw) == PGRES_TUPLES_OK) return;
+      if (*PQcmdStatus(raw) == '\0' && PQresultStatus(raw) == PGRES_TUPLES_OK) {
+        if (rows_were_taken_ && cut_short_ == CutShort::kNo && !rows_->BeginAnother()) Cut(CutShort::kBySink);
+        return;
+      }
       // Behind an error nothing runs, so nothing completes.
       if (++completed_ > prelude_statements) report->results.push_back(std::move(result));
       return;
@@ -140,6 +157,14 @@ void Reception::Take(pg_result* raw, size_t prelude_statements, FlightReport* re
       // The first error counts: after a FATAL, libpq adds one of its own without a SQLSTATE.
       if (!error_.has_value()) error_ = ReadServerError(raw);
   }
+}
+
+void Reception::TakeRow(const Result& row, size_t prelude_statements) {
+  bytes_taken_ = bytes_received_;
+  // The prelude's (of an identity) are nobody's; nor are those that still come when it is cut short.
+  if (completed_ < prelude_statements || cut_short_ != CutShort::kNo) return;
+  rows_were_taken_ = true;
+  if (!rows_->Take(row)) Cut(CutShort::kBySink);
 }
 
 }  // namespace sluice::postgres

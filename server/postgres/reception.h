@@ -8,6 +8,7 @@
 #include "server/postgres/canceller.h"
 #include "server/postgres/flight.h"
 #include "server/postgres/interrupt.h"
+#include "server/postgres/row_sink.h"
 
 struct pg_conn;
 struct pg_result;
@@ -24,11 +25,12 @@ class Reception {
     absl::Time cancel_at;        // the same, with a little room for statement_timeout
     absl::Duration cancel_wait;  // from a cancel to giving up,
     absl::Time answer_by;        // and not after this
-    int64_t answer_bytes_max;
+    int64_t answer_bytes_max;    // with a sink, of one row
   };
 
-  Reception(pg_conn* connection, Interrupt* interrupt, Canceller* canceller, const Limits& limits)
-      : connection_(connection), interrupt_(interrupt), canceller_(canceller), limits_(limits) {}
+  // `rows` may be null: then rows go into the report.
+  Reception(pg_conn* connection, Interrupt* interrupt, Canceller* canceller, const Limits& limits, RowSink* rows)
+      : connection_(connection), interrupt_(interrupt), canceller_(canceller), limits_(limits), rows_(rows) {}
 
   // Skips the results of `prelude_statements`; the others go to report->results.
   void Read(size_t prelude_statements, FlightReport* report);
@@ -40,6 +42,7 @@ class Reception {
   bool cancel_sent() const { return cancel_sent_; }
   bool gave_up() const { return gave_up_; }
   bool copying() const { return copying_; }
+  bool rows_were_taken() const { return rows_were_taken_; }
 
  private:
   bool AwaitResult();
@@ -47,22 +50,29 @@ class Reception {
   void Cut(CutShort why);
   void Consume();
   void Take(pg_result* result, size_t prelude_statements, FlightReport* report);
+  void TakeRow(const Result& row, size_t prelude_statements);
+  absl::Time rest_at() const;
 
   pg_conn* const connection_;
   Interrupt* const interrupt_;
   Canceller* const canceller_;
   const Limits limits_;
+  RowSink* const rows_;
 
   std::optional<ServerError> error_;
   size_t completed_ = 0;  // the prelude's included
   int64_t bytes_received_ = 0;
-  // All that came on a TCP connection before this answer; unset for a unix socket.
+  // Of them, those that the sink has had.
+  int64_t bytes_taken_ = 0;
+  // All that came on a TCP connection before this answer; unset for a unix socket, and with a
+  // sink.
   std::optional<int64_t> tcp_bytes_before_;
   CutShort cut_short_ = CutShort::kNo;
   absl::Time give_up_at_ = absl::InfiniteFuture();
   bool cancel_sent_ = false;
   bool gave_up_ = false;
   bool copying_ = false;
+  bool rows_were_taken_ = false;
 };
 
 }  // namespace sluice::postgres

@@ -20,8 +20,10 @@ Sent GiveUp(PGconn* connection, Sent sent) {
 
 }  // namespace
 
-bool IsAlive(pg_conn* connection, const std::vector<ServerError>& notices) {
-  if (PQstatus(connection) != CONNECTION_OK || PQtransactionStatus(connection) != PQTRANS_IDLE) return false;
+bool IsAlive(pg_conn* connection, bool in_transaction, const std::vector<ServerError>& notices) {
+  const PGTransactionStatusType stands = PQtransactionStatus(connection);
+  const bool is_open = stands == PQTRANS_INTRANS || stands == PQTRANS_INERROR;
+  if (PQstatus(connection) != CONNECTION_OK || (in_transaction ? !is_open : stands != PQTRANS_IDLE)) return false;
   constexpr int kReadsMax = 100;
   for (int reads = 0; reads < kReadsMax; ++reads) {
     pollfd socket = {PQsocket(connection), POLLIN, 0};

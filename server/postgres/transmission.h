@@ -12,10 +12,10 @@ struct pg_conn;
 
 namespace sluice::postgres {
 
-// Whether an idle session still lives: one system call when all is well. Turns most unknown
-// outcomes into NOT_STARTED, as a backend that was killed while idle has said so by now;
+// Whether a session that waits for a message, in a transaction or not, still lives: one system call when all is
+// well. Turns most unknown outcomes into NOT_STARTED, as a backend that was killed meanwhile has said so by now;
 // its last words are among `notices`, which the connection's notice receiver fills.
-bool IsAlive(pg_conn* connection, const std::vector<ServerError>& notices);
+bool IsAlive(pg_conn* connection, bool in_transaction, const std::vector<ServerError>& notices);
 
 // FATAL or PANIC: the session is over with it.
 bool EndsSession(const ServerError& error);

@@ -23,9 +23,9 @@ absl::Status EncodeResult(const Plan& plan, const postgres::Result& result, Type
   return errors::ResponseTooLarge("bytes", plan.reply_bytes_max, result.row_count(), v1::OUTCOME_COMMITTED);
 }
 
-void AddNotices(const postgres::FlightReport& report, v1::ResultSet* result) {
+void AddNotices(const postgres::FlightReport& report, google::protobuf::RepeatedPtrField<v1::Notice>* notices) {
   for (const postgres::ServerError& notice : report.notices) {
-    v1::Notice* proto = result->add_notices();
+    v1::Notice* proto = notices->Add();
     proto->set_severity(notice.severity);
     proto->set_sqlstate(notice.sqlstate);
     proto->set_message(notice.message);

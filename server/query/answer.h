@@ -17,7 +17,7 @@ namespace sluice::query {
 // One statement's result in the form of the API; RESPONSE_TOO_LARGE past the plan's rows.
 absl::Status EncodeResult(const Plan& plan, const postgres::Result& result, TypeCatalog* types, Turn* turn,
                           v1::ResultSet* out);
-void AddNotices(const postgres::FlightReport& report, v1::ResultSet* result);
+void AddNotices(const postgres::FlightReport& report, google::protobuf::RepeatedPtrField<v1::Notice>* notices);
 
 // Keeps count of a reply's size. A result that does not fit any more is RESPONSE_TOO_LARGE,
 // outcome COMMITTED: the statement is done, and only its answer is lost. Each part that is still

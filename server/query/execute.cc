@@ -22,7 +22,7 @@ TurnEnd Execute(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteRes
   v1::ResultSet* result = response->mutable_result();
   const absl::Status encoded = EncodeResult(plan, report->results[0], types, turn, result);
   if (!encoded.ok()) return {encoded};
-  AddNotices(*report, result);
+  AddNotices(*report, result->mutable_notices());
   *response->mutable_info() = InfoOf(turn->cost());
   return {ReplyRoom(plan, 0).Take(response->ByteSizeLong(), result->rows().row_count())};
 }
@@ -40,7 +40,8 @@ TurnEnd ExecuteAtomic(const Plan& plan, TypeCatalog* types, Turn* turn, v1::Exec
     rows += result.row_count();
   }
   // Notices come between the results, but libpq does not tell behind which.
-  AddNotices(*report, response->mutable_results(response->results_size() - 1)->mutable_result());
+  v1::BatchResult* last = response->mutable_results(response->results_size() - 1);
+  AddNotices(*report, last->mutable_result()->mutable_notices());
   *response->mutable_info() = InfoOf(turn->cost());
   return {ReplyRoom(plan, 0).Take(response->ByteSizeLong(), rows)};
 }
@@ -58,7 +59,7 @@ TurnEnd FlyOne(const Plan& plan, size_t index, TypeCatalog* types, Turn* turn, R
   v1::ResultSet* result = outcome->mutable_result();
   const absl::Status encoded = EncodeResult(plan, report->results[0], types, turn, result);
   if (!encoded.ok()) return {encoded};
-  AddNotices(*report, result);
+  AddNotices(*report, result->mutable_notices());
   return {room->Take(outcome->ByteSizeLong(), result->rows().row_count(), plan.statements.size() - index - 1)};
 }
 

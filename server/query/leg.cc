@@ -50,7 +50,15 @@ bool NeedsToFlyAlone(const FlightFailure& failure, const Flight& flight, const s
          !facts.is_plannable;
 }
 
-// In a batch an error says which statement it is about.
+// Of a failure in a flight that was flown again as a read: the first flight may have done
+// what this one was kept from, or found already done.
+void AdmitFirstFlight(FlightFailure* failure) {
+  failure->outcome = v1::OUTCOME_UNKNOWN;
+  if (failure->error.sqlstate == "25006") failure->is_verdict = false;
+}
+
+}  // namespace
+
 absl::Status NameStatement(const Plan& plan, size_t index, const absl::Status& status) {
   return plan.is_batch ? WithMetadata(status, "statementIndex", absl::StrCat(index)) : status;
 }
@@ -64,18 +72,10 @@ absl::Status CheckStrings(const Plan& plan, const Leg& leg, const Turn& turn) {
   return absl::OkStatus();
 }
 
-// Of a failure in a flight that was flown again as a read: the first flight may have done
-// what this one was kept from, or found already done.
-void AdmitFirstFlight(FlightFailure* failure) {
-  failure->outcome = v1::OUTCOME_UNKNOWN;
-  if (failure->error.sqlstate == "25006") failure->is_verdict = false;
-}
-
-}  // namespace
-
-absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn) {
+absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn, postgres::RowSink* rows) {
   RETURN_IF_ERROR(CheckStrings(plan, leg, *turn));
   Flight flight = FlightFor(plan, leg, turn->cost().flies_again_as_read);
+  flight.rows = rows;
   FlightReport report = turn->Fly(flight);
   if (report.failure.has_value() &&
       NeedsToFlyAlone(*report.failure, flight, plan.statements[leg.first].bound.facts())) {

@@ -18,10 +18,17 @@ struct Leg {
   size_t first, last;
 };
 
+// AMBIGUOUS_STRING for a leg with a string that this server would read differently.
+absl::Status CheckStrings(const Plan& plan, const Leg& leg, const Turn& turn);
+// In a batch an error says which statement it is about.
+absl::Status NameStatement(const Plan& plan, size_t index, const absl::Status& status);
+
 // Flies a leg, and again on the same connection where that helps and is safe: alone, what can
 // not run in a transaction; and once more, what failed by the luck of concurrency. Refuses a
-// leg with a string that this server would read differently (AMBIGUOUS_STRING).
-absl::StatusOr<postgres::FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn);
+// leg with a string that this server would read differently (AMBIGUOUS_STRING). `rows`: where the rows
+// of its only statement go; null for the report.
+absl::StatusOr<postgres::FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn,
+                                              postgres::RowSink* rows = nullptr);
 
 // A leg whose flight failed: its status, with "statementIndex" in a batch, and whether the call
 // should have another turn on another connection.

@@ -92,6 +92,30 @@ absl::Status AddStatement(const v1::Statement& statement, bool shares_transactio
   return absl::OkStatus();
 }
 
+absl::Status AddStatements(absl::Span<const v1::Statement* const> statements, bool share_transaction,
+                           const auth::Caller& caller, const Limits& limits, sql::StatementBook* book, Plan* plan) {
+  size_t bytes = 0;
+  for (const v1::Statement* statement : statements) {
+    const absl::Status added = AddStatement(*statement, share_transaction, caller, limits, book, plan);
+    if (!added.ok()) {
+      return plan->is_batch ? WithMetadata(added, "statementIndex", absl::StrCat(plan->statements.size())) : added;
+    }
+    bytes += plan->statements.back().bound.text.size();
+    if (bytes > limits.bind.bound_bytes_max) {
+      return errors::RequestTooLarge("statements with their parameters",
+                                     static_cast<int64_t>(limits.bind.bound_bytes_max), static_cast<int64_t>(bytes),
+                                     "bytes");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBatchSize(int statements, const Limits& limits) {
+  if (statements == 0) return errors::InvalidField("statements", "a batch has at least one statement");
+  if (statements <= limits.batch_statements_max) return absl::OkStatus();
+  return errors::RequestTooLarge("statements", limits.batch_statements_max, statements, "statements");
+}
+
 Sharing SharingOf(const Plan& plan, const sql::Statement& facts, const auth::Caller& caller) {
   // What another setting of standard_conforming_strings would read differently is refused by
   // itself, where it is one.
@@ -126,29 +150,51 @@ absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::
   return plan;
 }
 
+absl::StatusOr<Plan> PlanStream(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
+                                sql::StatementBook* book) {
+  constexpr int64_t kBatchBytes = 256 << 10;
+  ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
+  RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, book, &plan));
+  const int64_t wanted = request.options().result().batch_bytes();
+  if (wanted < 0) return errors::InvalidField("options.result.batch_bytes", "must not be negative");
+  // A batch ends with the row that fills it.
+  plan.batch_bytes = std::min(wanted == 0 ? kBatchBytes : wanted, limits.reply_bytes_max / 2);
+  return plan;
+}
+
+absl::StatusOr<Plan> PlanTransaction(const v1::TransactRequest::Begin& begin, const auth::Caller& caller,
+                                     const Limits& limits) {
+  return PlanFrame(begin.options(), begin.transaction(), caller, limits);
+}
+
+absl::StatusOr<Plan> PlanStep(const Plan& transaction, absl::Span<const v1::Statement* const> statements, bool is_batch,
+                              const auth::Caller& caller, const Limits& limits, sql::StatementBook* book) {
+  RETURN_IF_ERROR(CheckBatchSize(static_cast<int>(statements.size()), limits));
+  Plan plan = transaction;
+  plan.is_batch = is_batch;
+  RETURN_IF_ERROR(AddStatements(statements, /*share_transaction=*/true, caller, limits, book, &plan));
+  return plan;
+}
+
+absl::StatusOr<Plan> PlanDescribe(const v1::DescribeRequest& request, const auth::Caller& caller, const Limits& limits,
+                                  sql::StatementBook* book) {
+  ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), v1::TransactionOptions(), caller, limits));
+  RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, book, &plan));
+  return plan;
+}
+
 absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller, const Limits& limits,
                                sql::StatementBook* book) {
   ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
   plan.is_batch = true;
-  if (request.statements().empty()) return errors::InvalidField("statements", "a batch has at least one statement");
-  if (request.statements_size() > limits.batch_statements_max) {
-    return errors::RequestTooLarge("statements", limits.batch_statements_max, request.statements_size(), "statements");
-  }
+  RETURN_IF_ERROR(CheckBatchSize(request.statements_size(), limits));
   if (!v1::ExecuteBatchRequest::Mode_IsValid(request.mode())) {
     return errors::InvalidField("mode", "neither ATOMIC nor INDEPENDENT");
   }
+  std::vector<const v1::Statement*> statements;
+  for (const v1::Statement& statement : request.statements()) statements.push_back(&statement);
   const bool atomic = request.mode() != v1::ExecuteBatchRequest::INDEPENDENT;
-  size_t bytes = 0;
-  for (const v1::Statement& statement : request.statements()) {
-    const absl::Status added = AddStatement(statement, atomic, caller, limits, book, &plan);
-    if (!added.ok()) return WithMetadata(added, "statementIndex", absl::StrCat(plan.statements.size()));
-    bytes += plan.statements.back().bound.text.size();
-    if (bytes > limits.bind.bound_bytes_max) {
-      return errors::RequestTooLarge("statements with their parameters",
-                                     static_cast<int64_t>(limits.bind.bound_bytes_max), static_cast<int64_t>(bytes),
-                                     "bytes");
-    }
-  }
+  RETURN_IF_ERROR(AddStatements(statements, atomic, caller, limits, book, &plan));
   return plan;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "server/auth/caller.h"
 #include "server/codec/bind.h"
 #include "server/postgres/flight.h"
@@ -47,6 +48,8 @@ struct Plan {
   int64_t reply_bytes_max = 0;
   int64_t answer_bytes_max = 0;
   bool timestamps_as_text = false;
+  // Of a stream: about how large its batches are.
+  int64_t batch_bytes = 0;
   // For whom it runs: a statement that sets it, and the role; empty for nobody in particular.
   std::string identity;
   std::string role;
@@ -67,6 +70,17 @@ struct Plan {
 // ACTIVE_SQL_TRANSACTION.
 absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
                                  sql::StatementBook* book);
+// Of a statement whose rows are streamed.
+absl::StatusOr<Plan> PlanStream(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
+                                sql::StatementBook* book);
+// Of a transaction: what holds for each of its steps; and one step, of at least one statement, which must outlive
+// the plan.
+absl::StatusOr<Plan> PlanTransaction(const v1::TransactRequest::Begin& begin, const auth::Caller& caller,
+                                     const Limits& limits);
+absl::StatusOr<Plan> PlanStep(const Plan& transaction, absl::Span<const v1::Statement* const> statements, bool is_batch,
+                              const auth::Caller& caller, const Limits& limits, sql::StatementBook* book);
+absl::StatusOr<Plan> PlanDescribe(const v1::DescribeRequest& request, const auth::Caller& caller, const Limits& limits,
+                                  sql::StatementBook* book);
 absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller, const Limits& limits,
                                sql::StatementBook* book);
 

@@ -229,7 +229,8 @@ void EndUnfinished(const std::vector<Seat>& seats, size_t answered, const Flight
 
 }  // namespace
 
-void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection) {
+void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection,
+                 admission::Line* line) {
   Seating seating = TakeSeats(companions);
   for (Companion* companion : seating.left) EndAgain({{companion}}, NotRunYet(), /*alone=*/false);
   for (Companion* companion : seating.strangers) EndAgain({{companion}}, NotRunYet(), /*alone=*/true);
@@ -241,7 +242,7 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   CallCost flight_cost;
   flight_cost.arrived_at = absl::Now();
   SharedToken token(*companions);
-  Turn turn(connection, token.get(), TimeFor(*companions), &flight_cost);
+  Turn turn(connection, token.get(), TimeFor(*companions), &flight_cost, line);
   const FlightReport report = turn.Fly(FlightFor(seats, writes));
   const std::optional<FlightFailure>& failure = report.failure;
   failure.has_value() ? RecordFailure(seats, *failure) : RecordCosts(seats, turn.server_time());

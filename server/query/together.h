@@ -35,7 +35,8 @@ struct Companion {
 // a turn of its own. When the connection breaks, the outcome of all is unknown.
 //
 // A caller's cancel does not reach a flight that others share, which is short; a drain does.
-void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection);
+void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgres::Connection* connection,
+                 admission::Line* line);
 
 }  // namespace sluice::query
 

@@ -2,10 +2,12 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/random/random.h"
 #include "absl/time/clock.h"
+#include "server/query/aside.h"
 
 namespace sluice::query {
 namespace {
@@ -16,8 +18,9 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
 
 }  // namespace
 
-postgres::FlightReport Turn::Fly(postgres::Flight flight) {
+postgres::FlightReport Turn::Fly(postgres::Flight flight, absl::Time until) {
   flight.time = time_;
+  flight.time.work_until = std::min(time_.work_until, until);
   if (!token_.Board(&connection_)) {
     postgres::FlightReport report;
     report.failure.emplace();
@@ -38,12 +41,31 @@ postgres::FlightReport Turn::Fly(postgres::Flight flight) {
 }
 
 postgres::FlightReport Turn::Ask(postgres::Flight flight) {
+  if (connection_.state() != postgres::SessionState::kIdle) {
+    constexpr absl::Duration kPatience = absl::Seconds(2);
+    return AskAside(&line_, flight, std::min(absl::Now() + kPatience, time_.work_until));
+  }
   const int flight_statements = cost_.flight_statements;
   const absl::Duration server_time = server_time_;
   postgres::FlightReport report = Fly(std::move(flight));
   cost_.flight_statements = flight_statements;
   server_time_ = server_time;
   return report;
+}
+
+bool Turn::Undo() {
+  if (connection_.state() != postgres::SessionState::kInTransaction) return true;
+  // What may still arrive would cancel this as well.
+  if (connection_.cancel_may_still_arrive()) return false;
+  postgres::Flight flight;
+  flight.statements = {"ROLLBACK"};
+  flight.bracket = postgres::Bracket::kContinues;
+  flight.alone = true;
+  flight.time = TimeBudget::Of(absl::Now(), absl::Seconds(2));
+  // Nobody can mean this flight: the call has no part in it.
+  connection_.ClearInterrupt();
+  ++cost_.round_trips;
+  return !connection_.Fly(flight).failure.has_value();
 }
 
 void Turn::PauseBriefly() {

@@ -3,6 +3,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/admission/line.h"
 #include "server/base/time_budget.h"
 #include "server/postgres/connection.h"
 #include "server/postgres/flight.h"
@@ -39,25 +40,35 @@ v1::CallInfo InfoOf(const CallCost& cost);
 // or asks for another turn on another connection.
 class Turn {
  public:
-  Turn(postgres::Connection* connection, CancelToken* token, const TimeBudget& time, CallCost* cost)
-      : connection_(*connection), token_(*token), time_(time), cost_(*cost) {
+  // `line`: where a connection for a question comes free while this one has an answer to read to its end.
+  Turn(postgres::Connection* connection, CancelToken* token, const TimeBudget& time, CallCost* cost,
+       admission::Line* line)
+      : connection_(*connection), token_(*token), time_(time), cost_(*cost), line_(*line) {
     ++cost_.attempts;
     if (!connection->facts().behind_pooler) cost_.backend_pid = connection->facts().backend_pid;
   }
 
-  // Flies within the call's deadline; its cancel cancels the flight.
-  postgres::FlightReport Fly(postgres::Flight flight);
+  // Flies within the call's deadline, and until `until`; its cancel cancels the flight.
+  postgres::FlightReport Fly(postgres::Flight flight, absl::Time until = absl::InfiniteFuture());
   // The same for a question of the gateway's own. It costs the call time, and is no flight of its
-  // statements.
+  // statements. In the middle of an answer or a transaction it flies on another connection, within two seconds.
   postgres::FlightReport Ask(postgres::Flight flight);
+
+  // Ends a transaction that is still open: whatever became of its call, and within two seconds. False if the
+  // connection is of no use any more; PostgreSQL rolls back then as well.
+  bool Undo();
 
   // Some milliseconds at random, so that two that were in each other's way are not again at
   // once; nothing at all if the call has no time for it.
   void PauseBriefly();
 
+  // Where the last flight has left the session.
+  postgres::SessionState session() const { return connection_.state(); }
+  bool cancelled() const { return token_.cancelled(); }
   const postgres::ServerFacts& server() const { return connection_.facts(); }
   // Whether a server with standard_conforming_strings = off would read strings differently.
   bool strings_conform() const { return connection_.strings_conform(); }
+  const TimeBudget& time() const { return time_; }
   // The time that the whole call has.
   absl::Duration limit() const { return time_.work_until - cost_.arrived_at; }
   // Whether it is the gateway that cancels, because it ends.
@@ -71,6 +82,7 @@ class Turn {
   CancelToken& token_;
   const TimeBudget time_;
   CallCost& cost_;
+  admission::Line& line_;
   absl::Duration server_time_;
 };
 

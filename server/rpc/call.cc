@@ -1,50 +1,38 @@
 #include "server/rpc/call.h"
 
-#include <grpcpp/support/slice.h>
-
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "server/base/error.h"
 #include "server/base/errors.h"
-#include "server/rpc/grpc_status.h"
 
 namespace sluice::rpc {
-namespace {
-
-// In one piece. Not by gRPC's own function: that finds the size out twice, and copies from block to
-// block.
-grpc::ByteBuffer Serialize(const google::protobuf::Message& message) {
-  const size_t size = message.ByteSizeLong();
-  grpc_slice slice = grpc_slice_malloc(size);
-  message.SerializeWithCachedSizesToArray(GRPC_SLICE_START_PTR(slice));
-  const grpc::Slice owner(slice, grpc::Slice::STEAL_REF);
-  return grpc::ByteBuffer(&owner, 1);
-}
-
-}  // namespace
-
-Call::Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, observe::Observer* observer,
-           grpc::ByteBuffer* reply, grpc::ServerUnaryReactor* reactor)
+Call::Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, observe::Observer* observer, Door* door)
     : facts_(std::move(facts)),
       work_(std::move(work)),
       bytes_(work_->bytes()),
       line_(*line),
       observer_(*observer),
-      reply_(reply),
-      reactor_(reactor),
+      door_(door),
       waiting_since_(facts_.arrived_at) {
   cost_.arrived_at = facts_.arrived_at;
 }
 
 void Call::Start() {
+  waiting_since_ = absl::Now();
   const absl::Status joined = line_.Join(shared_from_this());
   if (!joined.ok()) Refuse(joined);
 }
 
 void Call::OnCancel() {
   token_.Cancel();
+  work_->StopWaiting();
   LeaveLine();
+}
+
+void Call::Drain() {
+  token_.Drain();
+  work_->StopWaiting();
 }
 
 // It was nowhere when it was cancelled, on its way back from a connection.
@@ -59,7 +47,7 @@ void Call::LeaveLine() {
 
 bool Call::Serve(postgres::Connection& connection) {
   BeginTurn();
-  query::Turn turn(&connection, &token_, facts_.time, &cost_);
+  query::Turn turn(&connection, &token_, facts_.time, &cost_, &line_);
   return EndTurn(work_->Run(&turn));
 }
 
@@ -77,7 +65,7 @@ std::vector<admission::WaiterPtr> Call::ServeTogether(std::vector<admission::Wai
     companion.time = call.facts_.time;
     companions.push_back(std::move(companion));
   }
-  work_->RunTogether(&companions, &connection);
+  work_->RunTogether(&companions, &connection, &line_);
   std::vector<admission::WaiterPtr> unfinished;
   for (size_t i = 0; i < company.size(); ++i) {
     if (!static_cast<Call&>(*company[i]).EndTurn(companions[i].end)) unfinished.push_back(std::move(company[i]));
@@ -124,12 +112,7 @@ void Call::Finish(const absl::Status& status) {
   if (facts_.echo_sql) event.statements = work_->StatementTexts();
   observer_.Record(event);
 
-  if (!status.ok()) {
-    reactor_->Finish(ToGrpcStatus(status));
-    return;
-  }
-  *reply_ = Serialize(work_->response());
-  reactor_->Finish(grpc::Status::OK);
+  door_->Finish(status, work_->response());
 }
 
 }  // namespace sluice::rpc

@@ -1,9 +1,6 @@
 #ifndef SLUICE_SERVER_RPC_CALL_H_
 #define SLUICE_SERVER_RPC_CALL_H_
 
-#include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/server_callback.h>
-
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,44 +12,21 @@
 #include "server/auth/caller.h"
 #include "server/observe/events.h"
 #include "server/query/cancel_token.h"
-#include "server/query/together.h"
 #include "server/query/turn.h"
 #include "server/rpc/last_turn.h"
+#include "server/rpc/work.h"
 
 namespace sluice::rpc {
 
-// What a call does once it has a connection. Kept from turn to turn.
-class Work {
+// gRPC's side of a call.
+class Door {
  public:
-  virtual ~Work() = default;
-  virtual query::TurnEnd Run(query::Turn* turn) = 0;
-  // Of a kind of work that may fly together with others of its kind: whom with, and its part in
-  // such a flight. `cost` tells whether it must not (any more).
-  virtual admission::Company company(const query::CallCost& cost) const {
-    (void)cost;
-    return admission::Company();
-  }
-  virtual query::Companion AsCompanion() { return query::Companion(); }
-  virtual void RunTogether(std::vector<query::Companion>* companions, postgres::Connection* connection) {
-    (void)companions;
-    (void)connection;
-  }
-  // The call ends without (another) turn because of `refusal`. `status` is what became of the
-  // work whose turn it is: the refusal, or the error of its last turn if that may have left
-  // something behind. Returns the status of the RPC, OK if the response tells more.
-  virtual absl::Status GiveUp(const absl::Status& status, const absl::Status& refusal, const query::CallCost& cost) {
-    (void)refusal;
-    (void)cost;
-    return status;
-  }
-  virtual const google::protobuf::Message& response() const = 0;
-  // Memory that it holds before its first turn.
-  virtual size_t bytes() const = 0;
-  // Texts for --echo_sql.
-  virtual std::vector<std::string> StatementTexts() const { return {}; }
+  virtual ~Door() = default;
+  // The end of the call, once; the door may be gone when it returns. `response`: of a unary call that is OK.
+  virtual void Finish(const absl::Status& status, const google::protobuf::Message* response) = 0;
 };
 
-// One unary RPC in progress: waits in the Line, has its turns on connections, and answers
+// One RPC in progress: waits in the Line, has its turns on connections, and ends
 // once. Shared by gRPC (which may cancel it) and whoever holds it as a Waiter.
 class Call : public admission::Waiter, public std::enable_shared_from_this<Call> {
  public:
@@ -64,18 +38,18 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
     bool echo_sql = false;
   };
 
-  // `line` and `observer` must outlive the call; `reply` and the reactor live until Finish.
-  Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, observe::Observer* observer,
-       grpc::ByteBuffer* reply, grpc::ServerUnaryReactor* reactor);
+  // `line` and `observer` must outlive the call; `door` lives until its Finish.
+  Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, observe::Observer* observer, Door* door);
 
   // Joins the Line, or answers with its refusal.
   void Start();
   // The client is gone, or its deadline has passed.
   void OnCancel();
   // The gateway ends: what flies is cancelled, and its caller hears what became of it.
-  void Drain() { token_.Drain(); }
+  void Drain();
 
   const std::string& caller() const override { return facts_.caller.name; }
+  admission::Lane lane() const override { return work_->lane(); }
   size_t bytes() const override { return bytes_; }
   absl::Time deadline() const override { return facts_.time.work_until; }
   bool Serve(postgres::Connection& connection) override;
@@ -98,8 +72,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   const size_t bytes_;
   admission::Line& line_;
   observe::Observer& observer_;
-  grpc::ByteBuffer* const reply_;
-  grpc::ServerUnaryReactor* const reactor_;
+  Door* const door_;
 
   query::CancelToken token_;
   // Touched by one thread at a time: whoever has the call as a Waiter.

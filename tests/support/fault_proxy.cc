@@ -93,6 +93,11 @@ void FaultProxy::Release(Way way) {
   Wake();
 }
 
+int64_t FaultProxy::pieces(Way way) const {
+  MutexLock lock(&mu_);
+  return pieces_[static_cast<int>(way)];
+}
+
 int64_t FaultProxy::held_bytes(Way way) const {
   MutexLock lock(&mu_);
   int64_t bytes = 0;
@@ -186,6 +191,7 @@ bool FaultProxy::Receive(Stream* stream) {
   if (size < 0) return errno == EAGAIN || errno == EINTR;
   stream->ended = size == 0;
   bytes.resize(static_cast<size_t>(size));
+  if (size > 0) ++pieces_[static_cast<int>(stream->way)];
   std::string& hold_from = hold_from_[static_cast<int>(stream->way)];
   if (!hold_from.empty() && bytes.find(hold_from) != std::string::npos) {
     held_[static_cast<int>(stream->way)] = true;

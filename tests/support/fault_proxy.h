@@ -40,6 +40,8 @@ class FaultProxy {
   void Release(Way way);
   // Bytes that are held back now.
   int64_t held_bytes(Way way) const;
+  // How often something has come this way: of a client that waits for each answer, its messages.
+  int64_t pieces(Way way) const;
   // The next time that `bytes` would pass this way, what came before them passes, and that
   // connection is cut instead. They must come in one piece.
   void CutBefore(Way way, const std::string& bytes);
@@ -64,6 +66,7 @@ class FaultProxy {
   mutable Mutex mu_;
   absl::Duration delay_ ABSL_GUARDED_BY(mu_);
   bool held_[2] ABSL_GUARDED_BY(mu_) = {false, false};
+  int64_t pieces_[2] ABSL_GUARDED_BY(mu_) = {0, 0};
   std::string hold_from_[2] ABSL_GUARDED_BY(mu_);
   std::string cut_before_[2] ABSL_GUARDED_BY(mu_);
   bool cut_all_ ABSL_GUARDED_BY(mu_) = false;

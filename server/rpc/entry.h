@@ -1,0 +1,59 @@
+#ifndef SLUICE_SERVER_RPC_ENTRY_H_
+#define SLUICE_SERVER_RPC_ENTRY_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "server/base/mutex.h"
+#include "server/rpc/call.h"
+
+namespace sluice::rpc {
+
+class Entry;
+
+// The calls that gRPC has brought and is not done with. Thread-safe.
+class CallBook {
+ public:
+  int in_progress() const { return in_progress_; }
+  // All since the start.
+  int64_t taken() const { return taken_; }
+  // Ends those that are in progress; each is answered.
+  void Drain();
+
+ private:
+  friend class Entry;
+  std::atomic<int> in_progress_{0};
+  std::atomic<int64_t> taken_{0};
+  Mutex mu_;
+  absl::flat_hash_set<Entry*> entries_ ABSL_GUARDED_BY(mu_);
+};
+
+// One of them: joins a call with gRPC's reactor for it, which this is a part of.
+class Entry : public Door {
+ public:
+  explicit Entry(CallBook* book);
+  ~Entry() override;
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+
+  void Attach(std::shared_ptr<Call> call);
+
+ protected:
+  void StartCall() { call()->Start(); }
+  void CancelCall();
+
+ private:
+  friend class CallBook;
+  // Null before Attach, and for a call that was refused.
+  std::shared_ptr<Call> call() const;
+
+  CallBook& book_;
+  std::shared_ptr<Call> call_;  // under the book's lock
+};
+
+}  // namespace sluice::rpc
+
+#endif  // SLUICE_SERVER_RPC_ENTRY_H_

@@ -1,0 +1,104 @@
+#include "server/rpc/incoming.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "server/base/errors.h"
+
+namespace sluice::rpc {
+
+void Incoming::AwaitOpening(absl::Duration limit, std::function<void(const absl::Status&)> give_up) {
+  {
+    MutexLock lock(&mu_);
+    give_up_ = std::move(give_up);
+  }
+  SetPatience(&opening_patience_, limit, /*while_open=*/false);
+}
+
+void Incoming::AwaitFirst() {
+  {
+    MutexLock lock(&mu_);
+    is_open_ = true;
+  }
+  opening_patience_.Cancel();
+  SetPatience(&first_patience_, first_limit_, /*while_open=*/true);
+}
+
+// Weakly: the alarm, which is a part of this, keeps what it is given.
+void Incoming::SetPatience(grpc::Alarm* alarm, absl::Duration limit, bool while_open) {
+  alarm->Set(absl::ToChronoTime(absl::Now() + limit), [weak = weak_from_this(), limit, while_open](bool is_up) {
+    const std::shared_ptr<Incoming> self = weak.lock();
+    if (!is_up || self == nullptr) return;
+    {
+      MutexLock lock(&self->mu_);
+      if (self->is_open_ != while_open) return;
+    }
+    self->GiveUp(errors::TransactionIdle(limit));
+  });
+}
+
+bool Incoming::Claim() {
+  MutexLock lock(&mu_);
+  if (is_claimed_) return false;
+  is_claimed_ = true;
+  give_up_ = nullptr;
+  first_patience_.Cancel();
+  return true;
+}
+
+// Under the lock: whoever is to give up lives as long as nobody has claimed the stream.
+void Incoming::GiveUp(const absl::Status& why) {
+  MutexLock lock(&mu_);
+  if (is_claimed_ || give_up_ == nullptr) return;
+  is_claimed_ = true;
+  give_up_(why);
+  give_up_ = nullptr;
+}
+
+bool Incoming::Put(grpc::ByteBuffer message) {
+  bool has_room = false;
+  {
+    MutexLock lock(&mu_);
+    bytes_ += message.Length();
+    messages_.push_back(std::move(message));
+    has_room = bytes_ < kBytesMax;
+    is_held_up_ = !has_room;
+  }
+  arrival_.NotifyAll();
+  return has_room;
+}
+
+void Incoming::Close() {
+  {
+    MutexLock lock(&mu_);
+    is_closed_ = true;
+  }
+  arrival_.NotifyAll();
+}
+
+void Incoming::StopWaiting() {
+  GiveUp(errors::Draining());
+  {
+    MutexLock lock(&mu_);
+    is_nobody_waiting_ = true;
+  }
+  arrival_.NotifyAll();
+}
+
+Incoming::Heard Incoming::Read(grpc::ByteBuffer* message, absl::Time until, bool* asks_for_more) {
+  MutexLock lock(&mu_);
+  *asks_for_more = false;
+  while (messages_.empty() && !is_closed_ && !is_nobody_waiting_ && absl::Now() < until) {
+    arrival_.WaitUntil(&mu_, until);
+  }
+  if (is_nobody_waiting_) return Heard::kClientGone;
+  if (messages_.empty()) return is_closed_ ? Heard::kEnd : Heard::kNothing;
+  *message = std::move(messages_.front());
+  messages_.pop_front();
+  bytes_ -= message->Length();
+  *asks_for_more = is_held_up_ && bytes_ < kBytesMax;
+  if (*asks_for_more) is_held_up_ = false;
+  return Heard::kMessage;
+}
+
+}  // namespace sluice::rpc

@@ -1,0 +1,66 @@
+#ifndef SLUICE_SERVER_RPC_INCOMING_H_
+#define SLUICE_SERVER_RPC_INCOMING_H_
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/base/mutex.h"
+#include "server/query/conversation.h"
+
+namespace sluice::rpc {
+
+// What comes in on one stream: received by gRPC's threads, and read by a connection's, which waits for it. A client
+// may send ahead, as long as what waits here is less than a MiB: then it is held up. Thread-safe.
+class Incoming : public std::enable_shared_from_this<Incoming> {
+ public:
+  using Heard = query::Conversation::Heard;
+
+  // Until somebody claims it, a stream waits for what opens it, and then for the first thing to do: for so long each
+  // at most. `give_up` ends it then, or when the gateway ends.
+  void AwaitOpening(absl::Duration limit, std::function<void(const absl::Status&)> give_up);
+  void AwaitFirst();
+  void set_first_limit(absl::Duration limit) { first_limit_ = limit; }
+  // For the first thing to do, or an end without one. True for the first who does.
+  bool Claim();
+
+  // A message has come. Whether another one should be asked for.
+  bool Put(grpc::ByteBuffer message);
+  // None will come any more.
+  void Close();
+  // The client has left, or the gateway ends: nobody waits for it any longer.
+  void StopWaiting();
+
+  // The next message. `asks_for_more`: somebody should ask for another one, as there is room again.
+  Heard Read(grpc::ByteBuffer* message, absl::Time until, bool* asks_for_more);
+
+ private:
+  void SetPatience(grpc::Alarm* alarm, absl::Duration limit, bool while_open);
+  void GiveUp(const absl::Status& why);
+
+  static constexpr size_t kBytesMax = 1 << 20;
+
+  Mutex mu_;
+  CondVar arrival_;
+  std::deque<grpc::ByteBuffer> messages_ ABSL_GUARDED_BY(mu_);
+  size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  // Nobody has asked for another message, since there was no room.
+  bool is_held_up_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_closed_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_nobody_waiting_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_claimed_ ABSL_GUARDED_BY(mu_) = false;
+  std::function<void(const absl::Status&)> give_up_ ABSL_GUARDED_BY(mu_);
+  absl::Duration first_limit_ = absl::Seconds(5);
+  bool is_open_ ABSL_GUARDED_BY(mu_) = false;
+  grpc::Alarm opening_patience_, first_patience_;
+};
+
+}  // namespace sluice::rpc
+
+#endif  // SLUICE_SERVER_RPC_INCOMING_H_

@@ -1,0 +1,113 @@
+#include "server/rpc/outgoing.h"
+
+#include <grpcpp/support/slice.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace sluice::rpc {
+
+grpc::ByteBuffer Serialize(const google::protobuf::Message& message) {
+  const size_t size = message.ByteSizeLong();
+  grpc_slice slice = grpc_slice_malloc(size);
+  message.SerializeWithCachedSizesToArray(GRPC_SLICE_START_PTR(slice));
+  const grpc::Slice owner(slice, grpc::Slice::STEAL_REF);
+  return grpc::ByteBuffer(&owner, 1);
+}
+
+Outgoing::Written Outgoing::Write(const google::protobuf::Message& message, absl::Time until) {
+  grpc::ByteBuffer bytes = Serialize(message);
+  {
+    MutexLock lock(&mu_);
+    const absl::Time stalled_at = absl::Now() + stall_max_;
+    const absl::Time give_up = std::min(until, stalled_at);
+    while (!waiting_.empty() && !is_broken_ && !is_nobody_waiting_ && absl::Now() < give_up) {
+      taken_.WaitUntil(&mu_, give_up);
+    }
+    if (is_broken_ || is_nobody_waiting_) return Written::kClientGone;
+    if (!waiting_.empty()) return absl::Now() >= until ? Written::kOutOfTime : Written::kClientStalled;
+    waiting_.push_back(std::move(bytes));
+  }
+  SendNext();
+  return Written::kYes;
+}
+
+void Outgoing::WriteLast(const google::protobuf::Message& message) {
+  grpc::ByteBuffer bytes = Serialize(message);
+  {
+    MutexLock lock(&mu_);
+    waiting_.push_back(std::move(bytes));
+  }
+  SendNext();
+}
+
+void Outgoing::Finish(const grpc::Status& status) {
+  {
+    MutexLock lock(&mu_);
+    end_ = status;
+    if (is_sending_ || !waiting_.empty()) {
+      // Weakly: the alarm, which is a part of this, keeps what it is given.
+      patience_.Set(absl::ToChronoTime(absl::Now() + stall_max_), [weak = weak_from_this()](bool is_up) {
+        const std::shared_ptr<Outgoing> self = weak.lock();
+        if (is_up && self != nullptr) self->CutOff();
+      });
+    }
+  }
+  SendNext();
+}
+
+void Outgoing::StopWaiting() {
+  {
+    MutexLock lock(&mu_);
+    is_nobody_waiting_ = true;
+  }
+  taken_.NotifyAll();
+}
+
+void Outgoing::OnWriteDone(bool ok) {
+  {
+    MutexLock lock(&mu_);
+    is_sending_ = false;
+    if (!ok) is_broken_ = true;
+  }
+  taken_.NotifyAll();
+  SendNext();
+}
+
+void Outgoing::OnDone() {
+  MutexLock lock(&mu_);
+  context_ = nullptr;
+  patience_.Cancel();
+}
+
+// One thing at a time: gRPC's threads and the connection's come here, and whoever finds a message being
+// sent leaves the rest to its end.
+void Outgoing::SendNext() {
+  std::optional<grpc::Status> end;
+  {
+    MutexLock lock(&mu_);
+    if (is_sending_) return;
+    if (is_broken_) waiting_.clear();
+    if (!waiting_.empty()) {
+      sending_ = std::move(waiting_.front());
+      waiting_.pop_front();
+      is_sending_ = true;
+    } else {
+      end.swap(end_);
+      if (!end.has_value()) return;
+    }
+  }
+  if (end.has_value()) return wire_->End(*end);
+  taken_.NotifyAll();
+  wire_->Send(&sending_);
+}
+
+// It has had time enough to take the last messages. (gRPC tells the reactor on another thread.)
+void Outgoing::CutOff() {
+  MutexLock lock(&mu_);
+  if (context_ != nullptr) context_->TryCancel();
+}
+
+}  // namespace sluice::rpc

@@ -1,0 +1,97 @@
+#ifndef SLUICE_SERVER_RPC_WORK_H_
+#define SLUICE_SERVER_RPC_WORK_H_
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "google/protobuf/message.h"
+#include "server/admission/line.h"
+#include "server/auth/caller.h"
+#include "server/query/message_stream.h"
+#include "server/query/plan.h"
+#include "server/query/together.h"
+#include "server/query/turn.h"
+#include "server/query/type_catalog.h"
+#include "server/sql/statement_book.h"
+
+namespace sluice::rpc {
+
+class Incoming;
+class Outgoing;
+
+// What a call does once it has a connection. Kept from turn to turn.
+class Work {
+ public:
+  virtual ~Work() = default;
+  virtual query::TurnEnd Run(query::Turn* turn) = 0;
+  // Which connections it may have.
+  virtual admission::Lane lane() const { return admission::Lane::kShort; }
+  // Of a kind of work that may fly together with others of its kind: whom with, and its part in
+  // such a flight. `cost` tells whether it must not (any more).
+  virtual admission::Company company(const query::CallCost& cost) const {
+    (void)cost;
+    return admission::Company();
+  }
+  virtual query::Companion AsCompanion() { return query::Companion(); }
+  virtual void RunTogether(std::vector<query::Companion>* companions, postgres::Connection* connection,
+                           admission::Line* line) {
+    (void)companions;
+    (void)connection;
+    (void)line;
+  }
+  // The call ends without (another) turn because of `refusal`. `status` is what became of the
+  // work whose turn it is: the refusal, or the error of its last turn if that may have left
+  // something behind. Returns the status of the RPC, OK if the response tells more.
+  virtual absl::Status GiveUp(const absl::Status& status, const absl::Status& refusal, const query::CallCost& cost) {
+    (void)refusal;
+    (void)cost;
+    return status;
+  }
+  // The client has left, or the gateway ends: a turn that waits for the client does so no longer. On any
+  // thread.
+  virtual void StopWaiting() {}
+  // Null if it was streamed.
+  virtual const google::protobuf::Message* response() const { return nullptr; }
+  // Memory that it holds before its first turn.
+  virtual size_t bytes() const = 0;
+  // Texts for --echo_sql.
+  virtual std::vector<std::string> StatementTexts() const { return {}; }
+};
+
+// Work that begins with the bytes of a request.
+class RequestWork : public Work {
+ public:
+  struct Limits {
+    query::Limits query;
+    int64_t request_bytes_max = 4 << 20;
+  };
+
+  // Reads the request and checks it as far as that can be done without a connection.
+  virtual absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller, const Limits& limits) = 0;
+};
+
+// What all work on one database shares.
+struct Workshop {
+  query::TypeCatalog types;
+  sql::StatementBook book;
+};
+
+// The work of each method. `shop` must outlive it.
+std::unique_ptr<RequestWork> ExecuteWork(Workshop* shop);
+std::unique_ptr<RequestWork> BatchWork(Workshop* shop);
+std::unique_ptr<RequestWork> DescribeWork(Workshop* shop);
+std::unique_ptr<RequestWork> PingWork();
+std::unique_ptr<RequestWork> StreamWork(Workshop* shop, std::shared_ptr<Outgoing> stream);
+// `ask`: for another message of the client, from any thread while the call is in progress.
+std::unique_ptr<RequestWork> TransactWork(Workshop* shop, std::shared_ptr<Outgoing> out, std::shared_ptr<Incoming> in,
+                                          std::function<void()> ask);
+
+}  // namespace sluice::rpc
+
+#endif  // SLUICE_SERVER_RPC_WORK_H_
