@@ -61,18 +61,34 @@ int FailToOpen(const absl::Status& status) {
   return kExitUsage;
 }
 
-void PrintNotices(const client::Result& result) {
-  for (const v1::Notice& notice : result.proto().notices()) {
+void PrintNotices(const google::protobuf::RepeatedPtrField<v1::Notice>& notices) {
+  for (const v1::Notice& notice : notices) {
     PrintError(absl::StrCat(Printable(notice.severity()), ": ", PrintableLines(notice.message()), "\n"));
   }
 }
 
 void PrintResult(const client::Result& result, Format format) {
-  PrintNotices(result);
+  PrintNotices(result.proto().notices());
   if (format == Format::kJson) return Print(AsJson(result.proto()));
   if (format == Format::kCsv) return Print(AsCsv(result.proto()));
   if (result.proto().columns().empty()) return Print(AsWords(result.proto()) + "\n");
   Print(absl::StrCat(AsTable(result.proto()), "(", result.size(), result.size() == 1 ? " row)\n" : " rows)\n"));
+}
+
+// Of any size: each batch is printed as it comes.
+absl::Status StreamCsv(const client::Database& db, const client::Statement& statement,
+                       const client::CallOptions& options) {
+  client::RowStream rows = db.Stream(statement, options);
+  bool has_header = false;
+  while (rows.NextBatch()) {
+    if (!has_header) Print(CsvHeader(rows.batch()));
+    has_header = true;
+    Print(CsvRows(rows.batch()));
+  }
+  if (!rows.status().ok()) return rows.status();
+  if (!has_header) Print(CsvHeader(rows.batch()));
+  PrintNotices(rows.summary().notices());
+  return absl::OkStatus();
 }
 
 // CSV has a part for each statement, empty if it gave no rows.
@@ -105,6 +121,11 @@ int RunQuery(const Target& target, const QueryArguments& arguments) {
     // As in COPY: the only text that is not taken as it stands.
     param == "\\N" ? client::SetValue(nullptr, value) : client::SetValue(param, value);
   }
+  if (arguments.call.format == Format::kCsv) {
+    const absl::Status streamed = StreamCsv(*db, statement, OptionsOf(arguments.call));
+    // A gateway with one connection has none for streams.
+    if (client::ReasonOf(streamed) != "HELD_CALLS_OFF") return streamed.ok() ? kExitOk : Fail(target, streamed, sql);
+  }
   const absl::StatusOr<client::Result> result = db->Execute(statement, OptionsOf(arguments.call));
   if (!result.ok()) return Fail(target, result.status(), sql);
 
@@ -122,7 +143,7 @@ void PrintResults(const std::vector<client::Result>& results, Format format) {
       if (i + 1 < results.size()) PrintSeparator(format);
       continue;
     }
-    PrintNotices(results[i]);
+    PrintNotices(results[i].proto().notices());
     objects.push_back(AsJsonObject(results[i].proto()));
   }
   if (format == Format::kJson) PrintJsonArray(objects);
@@ -157,7 +178,7 @@ int RunIndependent(const Target& target, const client::Database& db, const std::
       exit_code = Fail(target, result.status(), arguments.statements[i]);
       objects.push_back(ErrorJson(result.status()));
     } else if (arguments.call.format == Format::kJson) {
-      PrintNotices(*result);
+      PrintNotices(result->proto().notices());
       objects.push_back(AsJsonObject(result->proto()));
     } else {
       PrintResult(*result, arguments.call.format);

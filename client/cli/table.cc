@@ -161,25 +161,36 @@ std::string AsJsonObject(const v1::ResultSet& result) {
   return json + "}";
 }
 
-std::string AsCsv(const v1::ResultSet& result) {
+namespace {
+
+std::string CsvField(const std::string& text) {
+  if (!text.empty() && text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
+}
+
+}  // namespace
+
+std::string CsvHeader(const v1::ResultSet& result) {
   if (result.columns().empty()) return "";
-  const auto quoted = [](const std::string& text) {
-    if (!text.empty() && text.find_first_of(",\"\r\n") == std::string::npos) return text;
-    return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
-  };
   std::string csv;
   for (int c = 0; c < result.columns_size(); ++c) {
-    absl::StrAppend(&csv, c > 0 ? "," : "", quoted(result.columns(c).name()));
+    absl::StrAppend(&csv, c > 0 ? "," : "", CsvField(result.columns(c).name()));
   }
-  csv += "\r\n";
+  return csv + "\r\n";
+}
+
+std::string CsvRows(const v1::ResultSet& result) {
+  std::string csv;
   for (int r = 0; r < static_cast<int>(result.rows().row_count()); ++r) {
     for (int c = 0; c < result.columns_size(); ++c) {
       const v1::ColumnData& data = result.rows().columns(c);
-      absl::StrAppend(&csv, c > 0 ? "," : "", IsNull(data, r) ? "" : quoted(Text(result.columns(c), data, r)));
+      absl::StrAppend(&csv, c > 0 ? "," : "", IsNull(data, r) ? "" : CsvField(Text(result.columns(c), data, r)));
     }
     csv += "\r\n";
   }
   return csv;
 }
+
+std::string AsCsv(const v1::ResultSet& result) { return CsvHeader(result) + CsvRows(result); }
 
 }  // namespace sluice::cli

@@ -21,6 +21,9 @@ std::string AsJsonObject(const v1::ResultSet& result);
 // RFC 4180 with a header; NULL is an empty field, an empty string is "". Nothing at all for a
 // statement that returns no rows.
 std::string AsCsv(const v1::ResultSet& result);
+// Its parts, of a result that comes batch by batch.
+std::string CsvHeader(const v1::ResultSet& result);
+std::string CsvRows(const v1::ResultSet& result);
 
 }  // namespace sluice::cli
 

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/fixture.h"
@@ -20,6 +22,17 @@ class CliTest : public ConformanceTest {
  protected:
   Ended Run(const std::vector<std::string>& arguments) { return RunSluice(arguments, gateway_->address()); }
 };
+
+TEST_F(CliTest, CsvIsOfAnySize) {
+  const Ended ended = Run({"query", "--csv", "SELECT i, repeat('x', 1000) AS pad FROM generate_series(1, 10000) i"});
+  EXPECT_EQ(ended.exit_code, 0);
+  EXPECT_EQ(std::count(ended.output.begin(), ended.output.end(), '\n'), 10001);
+  EXPECT_TRUE(absl::EndsWith(ended.output, "x\r\n"));
+  const Ended broken =
+      Run({"query", "--csv", "SELECT 1 / (50000 - i), repeat('x', 100) FROM generate_series(1, 60000) i"});
+  EXPECT_EQ(broken.exit_code, 1);
+  EXPECT_TRUE(absl::StrContains(broken.output, "division by zero")) << broken.output.substr(0, 1000);
+}
 
 TEST_F(CliTest, QueryPrintsAnAlignedTable) {
   const Ended ended =
