@@ -48,8 +48,7 @@ void RowBatchWriter::Clear() {
   rows_ = 0;
 }
 
-std::optional<int> RowBatchWriter::Append(const postgres::Result& result, int row) {
-  const int64_t size = SizeOf(result, row);
+std::optional<int> RowBatchWriter::Append(const postgres::Result& result, int row, int64_t size) {
   bytes_ += size;
   largest_row_ = std::max(largest_row_, size);
   for (int i = 0; i < static_cast<int>(columns_.size()); ++i) {

@@ -22,11 +22,11 @@ class RowBatchWriter {
   RowBatchWriter(const RowBatchWriter&) = delete;
   RowBatchWriter& operator=(const RowBatchWriter&) = delete;
 
-  // The column whose value is not in its form; nullopt if all are.
-  std::optional<int> Append(const postgres::Result& result, int row);
-
   // About as much as a row takes in a message, or a little more.
   int64_t SizeOf(const postgres::Result& result, int row) const;
+  // Of a row of such a size: the column whose value is not in its form; nullopt if all are.
+  std::optional<int> Append(const postgres::Result& result, int row, int64_t size);
+
   // The same of the batch; 0 after Clear.
   int64_t bytes() const { return bytes_; }
   int row_count() const { return rows_; }

@@ -35,7 +35,7 @@ class Batches : public postgres::RowSink {
     // A row that does not fit goes into a batch of its own.
     const bool fits = writer_->bytes() + size <= 2 * plan_.batch_bytes;
     if (!fits && writer_->row_count() > 0 && !SendBatch()) return false;
-    if (const std::optional<int> column = writer_->Append(row, 0)) {
+    if (const std::optional<int> column = writer_->Append(row, 0, size)) {
       stopped_at_column_ = std::string(row.column(*column).name);
       return StopFor(Stop::kValueForm);
     }
