@@ -244,7 +244,8 @@ Transaction::StepEnd Transaction::EndOfFailure(const Plan& plan, const FlightFai
     // What it did is undone, and the transaction waits for a rollback.
     begun_ = true;
     state_ = v1::TransactResponse::FAILED;
-    if (absl::Now() >= ends_at_) {
+    // A little early, since statement_timeout is in whole milliseconds.
+    if (absl::Now() >= ends_at_ - absl::Milliseconds(2)) {
       StepEnd late = Refused(errors::TransactionTooLong(lifetime_max_));
       late.end = GiveUp(errors::TransactionTooLong(lifetime_max_), turn);
       state_ = v1::TransactResponse::ROLLED_BACK;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 #include <vector>
@@ -93,9 +94,13 @@ void FaultProxy::Release(Way way) {
   Wake();
 }
 
-int64_t FaultProxy::pieces(Way way) const {
+int64_t FaultProxy::PiecesWith(Way way, const std::vector<std::string>& texts) const {
   MutexLock lock(&mu_);
-  return pieces_[static_cast<int>(way)];
+  const std::vector<std::string>& pieces = pieces_[static_cast<int>(way)];
+  return std::count_if(pieces.begin(), pieces.end(), [&texts](const std::string& piece) {
+    return std::any_of(texts.begin(), texts.end(),
+                       [&piece](const std::string& text) { return piece.find(text) != std::string::npos; });
+  });
 }
 
 int64_t FaultProxy::held_bytes(Way way) const {
@@ -191,7 +196,9 @@ bool FaultProxy::Receive(Stream* stream) {
   if (size < 0) return errno == EAGAIN || errno == EINTR;
   stream->ended = size == 0;
   bytes.resize(static_cast<size_t>(size));
-  if (size > 0) ++pieces_[static_cast<int>(stream->way)];
+  constexpr size_t kPiecesMax = 1000;
+  std::vector<std::string>& pieces = pieces_[static_cast<int>(stream->way)];
+  if (size > 0 && pieces.size() < kPiecesMax) pieces.push_back(bytes);
   std::string& hold_from = hold_from_[static_cast<int>(stream->way)];
   if (!hold_from.empty() && bytes.find(hold_from) != std::string::npos) {
     held_[static_cast<int>(stream->way)] = true;

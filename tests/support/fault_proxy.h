@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
@@ -40,8 +41,9 @@ class FaultProxy {
   void Release(Way way);
   // Bytes that are held back now.
   int64_t held_bytes(Way way) const;
-  // How often something has come this way: of a client that waits for each answer, its messages.
-  int64_t pieces(Way way) const;
+  // How much has come this way that has one of the texts in it: of clients that wait for each answer, so many
+  // messages. Of the first 1,000.
+  int64_t PiecesWith(Way way, const std::vector<std::string>& texts) const;
   // The next time that `bytes` would pass this way, what came before them passes, and that
   // connection is cut instead. They must come in one piece.
   void CutBefore(Way way, const std::string& bytes);
@@ -66,7 +68,7 @@ class FaultProxy {
   mutable Mutex mu_;
   absl::Duration delay_ ABSL_GUARDED_BY(mu_);
   bool held_[2] ABSL_GUARDED_BY(mu_) = {false, false};
-  int64_t pieces_[2] ABSL_GUARDED_BY(mu_) = {0, 0};
+  std::vector<std::string> pieces_[2] ABSL_GUARDED_BY(mu_);
   std::string hold_from_[2] ABSL_GUARDED_BY(mu_);
   std::string cut_before_[2] ABSL_GUARDED_BY(mu_);
   bool cut_all_ ABSL_GUARDED_BY(mu_) = false;
