@@ -203,7 +203,7 @@ TEST_F(StreamTest, AClientThatLeavesEndsItsStatement) {
 }
 
 TEST_F(StreamTest, AClientThatStallsIsCutOff) {
-  const Gateway gateway(pgbouncer_->Url(), {"--stream_stall_max=200ms"});
+  Gateway gateway(pgbouncer_->Url(), {"--stream_stall_max=200ms"});
   client::RowStream rows = gateway.Client().Stream(kEndless);
   ASSERT_TRUE(rows.Next()) << rows.status();
   EXPECT_TRUE(EndlessIsOver());
@@ -211,6 +211,7 @@ TEST_F(StreamTest, AClientThatStallsIsCutOff) {
   while (rows.Next()) {
   }
   EXPECT_FALSE(rows.status().ok());
+  EXPECT_EQ(gateway.Drain(), 0);
 }
 
 TEST_F(StreamTest, AnErrorInTheMiddleEndsIt) {
@@ -282,7 +283,7 @@ TEST_F(StreamTest, RowsOfTwoRulesAreNotMixed) {
 }
 
 TEST_F(StreamTest, StreamsLeaveAConnectionToShortCalls) {
-  const Gateway gateway(pgbouncer_->Url(), {"--pool_size=2"});
+  Gateway gateway(pgbouncer_->Url(), {"--pool_size=2"});
   const client::Database db = WithoutRetries(gateway);
   client::RowStream first = db.Stream(kEndless);
   ASSERT_TRUE(first.Next()) << first.status();
@@ -296,6 +297,8 @@ TEST_F(StreamTest, StreamsLeaveAConnectionToShortCalls) {
   first = client::RowStream(absl::OkStatus());
   client::RowStream third = db.Stream("SELECT 1");
   EXPECT_TRUE(third.Next()) << third.status();
+  // Not killed: PgBouncer 1.18 goes down with a connection that brings a cancel and breaks off.
+  EXPECT_EQ(gateway.Drain(), 0);
 }
 
 TEST_F(StreamTest, TheOnlyConnectionIsNotGivenAway) {
