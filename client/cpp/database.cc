@@ -102,6 +102,16 @@ struct Database::Connection {
     if (!authorization.empty()) context->AddMetadata("authorization", authorization);
   }
 
+  // After so many tries of which the last one failed: whether another one is safe and can help. Waits until
+  // it is time for it.
+  bool WaitToTryAgain(const absl::Status& status, bool read_only, int tries, absl::Time deadline) const {
+    if (tries == retries_max) return false;
+    const std::optional<absl::Duration> delay = RetryDelay(status, read_only, tries);
+    if (!delay.has_value() || absl::Now() + *delay >= deadline) return false;
+    absl::SleepFor(*delay);
+    return true;
+  }
+
   // Calls a method, again where that is safe.
   template <typename Request, typename Response>
   absl::Status Call(grpc::Status (v1::Database::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -112,10 +122,7 @@ struct Database::Connection {
       Prepare(deadline, &context);
       response->Clear();
       absl::Status status = FromGrpcStatus((database.get()->*method)(&context, request, response));
-      if (status.ok() || tries == retries_max) return status;
-      const std::optional<absl::Duration> delay = RetryDelay(status, read_only, tries);
-      if (!delay.has_value() || absl::Now() + *delay >= deadline) return status;
-      absl::SleepFor(*delay);
+      if (status.ok() || !WaitToTryAgain(status, read_only, tries, deadline)) return status;
     }
   }
 };
@@ -225,10 +232,7 @@ RowStream Database::Stream(const Statement& statement, const CallOptions& option
     });
     if (call->begun()) return RowStream(std::move(call));
     const absl::Status status = call->Finish();
-    const std::optional<absl::Duration> delay =
-        tries == connection_->retries_max ? std::nullopt : RetryDelay(status, options.read_only, tries);
-    if (!delay.has_value() || absl::Now() + *delay >= deadline) return RowStream(status);
-    absl::SleepFor(*delay);
+    if (!connection_->WaitToTryAgain(status, options.read_only, tries, deadline)) return RowStream(status);
   }
 }
 
@@ -307,13 +311,6 @@ class TransactCall : public Transaction::Wire {
   bool finished_ = false;
 };
 
-// Whether all of a transaction can be done over, with an effect.
-bool MayRunAgain(const absl::Status& status) {
-  const ErrorFacts facts = FactsOf(status);
-  const bool undone = facts.outcome == v1::OUTCOME_NOT_STARTED || facts.outcome == v1::OUTCOME_ROLLED_BACK;
-  return IsFromGateway(status) && undone && facts.retry_after.has_value();
-}
-
 }  // namespace
 
 Transaction Database::Begin(const TransactionOptions& options) const {
@@ -342,13 +339,10 @@ absl::Status Database::RunTransaction(const std::function<absl::Status(Transacti
     Transaction transaction = Begin(rest);
     absl::Status status = work(transaction);
     if (status.ok() && transaction.state() != v1::TransactResponse::COMMITTED) status = transaction.Commit();
-    if (status.ok() || tries == connection_->retries_max || !MayRunAgain(status)) return status;
+    if (status.ok()) return status;
     const bool is_undone = transaction.state() != v1::TransactResponse::COMMITTED &&
                            transaction.state() != v1::TransactResponse::OUTCOME_UNKNOWN;
-    if (!is_undone) return status;
-    const std::optional<absl::Duration> delay = RetryDelay(status, /*read_only=*/false, tries);
-    if (!delay.has_value() || absl::Now() + *delay >= deadline) return status;
-    absl::SleepFor(*delay);
+    if (!is_undone || !connection_->WaitToTryAgain(status, /*read_only=*/false, tries, deadline)) return status;
   }
 }
 

@@ -80,33 +80,40 @@ TEST(LineTest, CallersTakeTurns) {
   EXPECT_EQ(served, (std::vector<std::string>{"greedy", "modest", "other", "greedy", "greedy"}));
 }
 
+// A Line that serves one held call at a time, and serves one while another waits.
+struct OneHeldAtATime {
+  OneHeldAtATime() : line(Options()), first(Held("a")), second(Held("b")) {
+    EXPECT_TRUE(line.Join(first).ok());
+    EXPECT_TRUE(line.Join(second).ok());
+    EXPECT_EQ(Take(line), first);
+  }
+  static Line::Options Options() {
+    Line::Options options;
+    options.held_max = 1;
+    return options;
+  }
+
+  Line line;
+  WaiterPtr first, second;
+};
+
 TEST(LineTest, HeldCallsLeaveAConnectionToShortOnes) {
-  Line::Options options;
-  options.held_max = 1;
-  Line line(options);
-  auto first = Held("a"), second = Held("b");
-  ASSERT_TRUE(line.Join(first).ok());
-  ASSERT_TRUE(line.Join(second).ok());
-  EXPECT_EQ(Take(line), first);
+  OneHeldAtATime held;
+  Line& line = held.line;
   EXPECT_EQ(Take(line), nullptr);
   auto brief = From("a");
   ASSERT_TRUE(line.Join(brief).ok());
   EXPECT_EQ(Take(line), brief);
   line.ReleaseHeld();
-  EXPECT_EQ(Take(line), second);
+  EXPECT_EQ(Take(line), held.second);
 }
 
 TEST(LineTest, AWaitingThreadHearsThatAHeldCallMayGo) {
-  Line::Options options;
-  options.held_max = 1;
-  Line line(options);
-  auto first = Held("a"), second = Held("a");
-  ASSERT_TRUE(line.Join(first).ok());
-  ASSERT_TRUE(line.Join(second).ok());
-  ASSERT_EQ(Take(line), first);
+  OneHeldAtATime held;
+  Line& line = held.line;
   auto taken = std::async(std::launch::async, [&] { return Take(line, absl::Now() + absl::Seconds(30)); });
   line.ReleaseHeld();
-  EXPECT_EQ(taken.get(), second);
+  EXPECT_EQ(taken.get(), held.second);
 }
 
 TEST(LineTest, APoolThatCanNotHaveAllItsConnectionsKeepsOneForShortCalls) {
@@ -129,17 +136,12 @@ TEST(LineTest, LanesTakeTurns) {
 }
 
 TEST(LineTest, AClosedLineServesHeldCallsThatWaitAndIsOverThen) {
-  Line::Options options;
-  options.held_max = 1;
-  Line line(options);
-  auto first = Held("a"), second = Held("a");
-  ASSERT_TRUE(line.Join(first).ok());
-  ASSERT_TRUE(line.Join(second).ok());
-  ASSERT_EQ(Take(line), first);
+  OneHeldAtATime held;
+  Line& line = held.line;
   line.Close();
   auto taken = std::async(std::launch::async, [&] { return Take(line, absl::InfiniteFuture()); });
   line.ReleaseHeld();
-  EXPECT_EQ(taken.get(), second);
+  EXPECT_EQ(taken.get(), held.second);
   EXPECT_EQ(Take(line, absl::InfiniteFuture()), nullptr);
 }
 

@@ -121,10 +121,7 @@ TurnEnd Description::EndOfFailure(postgres::FlightFailure failure, bool looked, 
   const bool at_look = looked && failure.statement == 0;
   const int before = static_cast<int>(at_look ? kLookBegin.size() : kExplainBegin.size());
   failure.position = std::max(0, failure.position - before);
-  const Rerun rerun = MayRerun(failure, /*looks_read_only=*/true);
-  const bool is_bounded = rerun == Rerun::kAsReadOnly || rerun == Rerun::kConflict;
-  const bool again = rerun == Rerun::kNotStarted || (is_bounded && turn->cost().reruns++ < kRerunsMax);
-  return {ToStatus(failure, plan_, plan_.statements[0], *turn), again};
+  return {ToStatus(failure, plan_, plan_.statements[0], *turn), AskAgain(failure, turn)};
 }
 
 }  // namespace sluice::query

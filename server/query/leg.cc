@@ -93,6 +93,12 @@ absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn
   return report;
 }
 
+bool AskAgain(const FlightFailure& failure, Turn* turn) {
+  const Rerun rerun = MayRerun(failure, /*looks_read_only=*/true);
+  const bool is_bounded = rerun == Rerun::kAsReadOnly || rerun == Rerun::kConflict;
+  return rerun == Rerun::kNotStarted || (is_bounded && turn->cost().reruns++ < kRerunsMax);
+}
+
 TurnEnd EndOfFailure(const Plan& plan, const Leg& leg, FlightFailure failure, Turn* turn) {
   CallCost& cost = turn->cost();
   TurnEnd end;

@@ -30,6 +30,9 @@ absl::Status NameStatement(const Plan& plan, size_t index, const absl::Status& s
 absl::StatusOr<postgres::FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn,
                                               postgres::RowSink* rows = nullptr);
 
+// Whether a question that writes nothing, and whose flight failed, should have another turn. Counts it.
+bool AskAgain(const postgres::FlightFailure& failure, Turn* turn);
+
 // A leg whose flight failed: its status, with "statementIndex" in a batch, and whether the call
 // should have another turn on another connection.
 TurnEnd EndOfFailure(const Plan& plan, const Leg& leg, postgres::FlightFailure failure, Turn* turn);

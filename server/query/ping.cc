@@ -26,10 +26,7 @@ TurnEnd Ping(Turn* turn, v1::PingResponse* response) {
     plan.read_only = true;
     PlannedStatement statement;
     statement.caller_text = &text;
-    const Rerun rerun = MayRerun(*report.failure, /*looks_read_only=*/true);
-    const bool is_bounded = rerun == Rerun::kAsReadOnly || rerun == Rerun::kConflict;
-    const bool again = rerun == Rerun::kNotStarted || (is_bounded && turn->cost().reruns++ < kRerunsMax);
-    return {ToStatus(*report.failure, plan, statement, *turn), again};
+    return {ToStatus(*report.failure, plan, statement, *turn), AskAgain(*report.failure, turn)};
   }
   *response->mutable_database_time() = TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(absl::Now() - begin));
   response->set_server_version(turn->server().server_version);

@@ -116,6 +116,15 @@ absl::Status CheckBatchSize(int statements, const Limits& limits) {
   return errors::RequestTooLarge("statements", limits.batch_statements_max, statements, "statements");
 }
 
+// Of a call with one statement, in its own transaction.
+absl::StatusOr<Plan> PlanOne(const v1::Statement& statement, const v1::CallOptions& options,
+                             const v1::TransactionOptions& transaction, const auth::Caller& caller,
+                             const Limits& limits, sql::StatementBook* book) {
+  ASSIGN_OR_RETURN(Plan plan, PlanFrame(options, transaction, caller, limits));
+  RETURN_IF_ERROR(AddStatement(statement, /*shares_transaction=*/false, caller, limits, book, &plan));
+  return plan;
+}
+
 Sharing SharingOf(const Plan& plan, const sql::Statement& facts, const auth::Caller& caller) {
   // What another setting of standard_conforming_strings would read differently is refused by
   // itself, where it is one.
@@ -137,8 +146,8 @@ size_t Plan::bytes() const {
 
 absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
                                  sql::StatementBook* book) {
-  ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
-  RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, book, &plan));
+  ASSIGN_OR_RETURN(Plan plan,
+                   PlanOne(request.statement(), request.options(), request.transaction(), caller, limits, book));
   PlannedStatement& statement = plan.statements[0];
   if (request.options().alone()) return plan;
   plan.sharing = SharingOf(plan, statement.bound.facts(), caller);
@@ -153,8 +162,8 @@ absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::
 absl::StatusOr<Plan> PlanStream(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
                                 sql::StatementBook* book) {
   constexpr int64_t kBatchBytes = 256 << 10;
-  ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
-  RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, book, &plan));
+  ASSIGN_OR_RETURN(Plan plan,
+                   PlanOne(request.statement(), request.options(), request.transaction(), caller, limits, book));
   const int64_t wanted = request.options().result().batch_bytes();
   if (wanted < 0) return errors::InvalidField("options.result.batch_bytes", "must not be negative");
   // A batch ends with the row that fills it.
@@ -178,9 +187,7 @@ absl::StatusOr<Plan> PlanStep(const Plan& transaction, absl::Span<const v1::Stat
 
 absl::StatusOr<Plan> PlanDescribe(const v1::DescribeRequest& request, const auth::Caller& caller, const Limits& limits,
                                   sql::StatementBook* book) {
-  ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), v1::TransactionOptions(), caller, limits));
-  RETURN_IF_ERROR(AddStatement(request.statement(), /*shares_transaction=*/false, caller, limits, book, &plan));
-  return plan;
+  return PlanOne(request.statement(), request.options(), v1::TransactionOptions(), caller, limits, book);
 }
 
 absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller, const Limits& limits,

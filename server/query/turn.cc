@@ -53,10 +53,10 @@ postgres::FlightReport Turn::Ask(postgres::Flight flight) {
   return report;
 }
 
-bool Turn::Undo() {
-  if (connection_.state() != postgres::SessionState::kInTransaction) return true;
+void Turn::Undo() {
+  if (connection_.state() != postgres::SessionState::kInTransaction) return;
   // What may still arrive would cancel this as well.
-  if (connection_.cancel_may_still_arrive()) return false;
+  if (connection_.cancel_may_still_arrive()) return;
   postgres::Flight flight;
   flight.statements = {"ROLLBACK"};
   flight.bracket = postgres::Bracket::kContinues;
@@ -65,7 +65,7 @@ bool Turn::Undo() {
   // Nobody can mean this flight: the call has no part in it.
   connection_.ClearInterrupt();
   ++cost_.round_trips;
-  return !connection_.Fly(flight).failure.has_value();
+  connection_.Fly(flight);
 }
 
 void Turn::PauseBriefly() {

@@ -54,9 +54,9 @@ class Turn {
   // statements. In the middle of an answer or a transaction it flies on another connection, within two seconds.
   postgres::FlightReport Ask(postgres::Flight flight);
 
-  // Ends a transaction that is still open: whatever became of its call, and within two seconds. False if the
-  // connection is of no use any more; PostgreSQL rolls back then as well.
-  bool Undo();
+  // Ends a transaction that is still open: whatever became of its call, and within two seconds. Where it can not, the
+  // connection is left in it, which closes it; PostgreSQL rolls back then as well.
+  void Undo();
 
   // Some milliseconds at random, so that two that were in each other's way are not again at
   // once; nothing at all if the call has no time for it.
@@ -64,7 +64,6 @@ class Turn {
 
   // Where the last flight has left the session.
   postgres::SessionState session() const { return connection_.state(); }
-  bool cancelled() const { return token_.cancelled(); }
   const postgres::ServerFacts& server() const { return connection_.facts(); }
   // Whether a server with standard_conforming_strings = off would read strings differently.
   bool strings_conform() const { return connection_.strings_conform(); }

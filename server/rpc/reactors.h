@@ -32,9 +32,11 @@ class UnaryReactor : public grpc::ServerUnaryReactor, public Entry {
   grpc::ByteBuffer& reply_;
 };
 
-class StreamReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public Entry, private Wire {
+// Whatever goes out as a stream, one way or both.
+template <typename Reactor>
+class OutgoingReactor : public Reactor, public Entry, private Wire {
  public:
-  StreamReactor(CallBook* book, grpc::CallbackServerContext* context, absl::Duration stall_max)
+  OutgoingReactor(CallBook* book, grpc::CallbackServerContext* context, absl::Duration stall_max)
       : Entry(book), outgoing_(std::make_shared<Outgoing>(static_cast<Wire*>(this), context, stall_max)) {}
 
   const std::shared_ptr<Outgoing>& outgoing() const { return outgoing_; }
@@ -52,22 +54,20 @@ class StreamReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public 
   }
 
  private:
-  void Send(const grpc::ByteBuffer* message) override { StartWrite(message); }
-  void End(const grpc::Status& status) override { ServerWriteReactor::Finish(status); }
+  void Send(const grpc::ByteBuffer* message) override { Reactor::StartWrite(message); }
+  void End(const grpc::Status& status) override { Reactor::Finish(status); }
 
   const std::shared_ptr<Outgoing> outgoing_;
 };
 
+using StreamReactor = OutgoingReactor<grpc::ServerWriteReactor<grpc::ByteBuffer>>;
+
 // A stream in both directions, whose first message opens the call, and whose second one sends it to the Line: until
 // then it needs no connection.
-class ConversationReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
-                            public Entry,
-                            private Wire {
+class ConversationReactor : public OutgoingReactor<grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>> {
  public:
-  ConversationReactor(CallBook* book, grpc::CallbackServerContext* context, absl::Duration stall_max)
-      : Entry(book), outgoing_(std::make_shared<Outgoing>(static_cast<Wire*>(this), context, stall_max)) {}
+  using OutgoingReactor::OutgoingReactor;
 
-  const std::shared_ptr<Outgoing>& outgoing() const { return outgoing_; }
   const std::shared_ptr<Incoming>& incoming() const { return incoming_; }
 
   // `open` makes a call of the first message, or ends it: false then.
@@ -95,16 +95,6 @@ class ConversationReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
     if (place == 1) StartCall();
     if (has_room) Ask();
   }
-  void OnWriteDone(bool ok) override { outgoing_->OnWriteDone(ok); }
-  void OnCancel() override { CancelCall(); }
-  void OnDone() override {
-    outgoing_->OnDone();
-    delete this;
-  }
-  void Finish(const absl::Status& status, const google::protobuf::Message*) override {
-    const std::shared_ptr<Outgoing> outgoing = outgoing_;
-    outgoing->Finish(ToGrpcStatus(status));
-  }
 
  private:
   void Open(bool ok) {
@@ -117,10 +107,7 @@ class ConversationReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
     incoming_->AwaitFirst();
     Ask();
   }
-  void Send(const grpc::ByteBuffer* message) override { StartWrite(message); }
-  void End(const grpc::Status& status) override { ServerBidiReactor::Finish(status); }
 
-  const std::shared_ptr<Outgoing> outgoing_;
   const std::shared_ptr<Incoming> incoming_ = std::make_shared<Incoming>();
   std::function<bool(const grpc::ByteBuffer&)> open_;
   grpc::ByteBuffer message_;

@@ -3,7 +3,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "server/base/error.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
