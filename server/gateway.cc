@@ -29,6 +29,7 @@ admission::Line::Options LineOptions(const config::Config& config) {
 rpc::DatabaseService::Options ServiceOptions(const config::Config& config) {
   rpc::DatabaseService::Options options;
   options.limits.query.reply_bytes_max = config.reply_bytes_max;
+  options.limits.query.sender_silence_max = config.stream_stall_max;
   options.limits.request_bytes_max = config.request_bytes_max;
   options.call_timeout = config.call_timeout;
   options.stream_timeout = config.stream_timeout;

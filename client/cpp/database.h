@@ -18,12 +18,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/cpp/copy.h"
 #include "client/cpp/error.h"
 #include "client/cpp/result.h"
 #include "client/cpp/row_stream.h"
@@ -32,11 +34,9 @@
 #include "client/cpp/value.h"
 #include "sluice/v1/database.pb.h"
 
-namespace grpc {
-class Channel;
-}
-
 namespace sluice::client {
+
+class Connection;
 
 struct CallOptions {
   // For the whole call, retries included.
@@ -109,6 +109,22 @@ class Database {
   // CallOptions with an hour's timeout.
   static CallOptions StreamOptions();
 
+  // COPY, in and out (copy.h). Failing to begin is told like any other failure: by Commit(), and by status().
+  // `options.timeout` is for the whole of it; its `transaction` is of a copy out.
+  CopyWriter CopyIn(const v1::CopyTable& table, const v1::CopyFormat& format = v1::CopyFormat(),
+                    const CallOptions& options = StreamOptions()) const;
+  template <typename... Columns>
+  RowWriter<Columns...> CopyRows(const v1::CopyTable& table, const CallOptions& options = StreamOptions()) const {
+    v1::CopyInRequest::Header header;
+    *header.mutable_table() = table;
+    (header.add_kinds(Cells::KindOf(static_cast<const Columns*>(nullptr))), ...);
+    return RowWriter<Columns...>(BeginCopy(std::move(header), options));
+  }
+  CopyReader CopyOut(const v1::CopyTable& table, const v1::CopyFormat& format = v1::CopyFormat(),
+                     const CallOptions& options = StreamOptions()) const;
+  CopyReader CopyOut(const Statement& query, const v1::CopyFormat& format = v1::CopyFormat(),
+                     const CallOptions& options = StreamOptions()) const;
+
   // All or nothing, in one round trip to the database. One result for each statement; the
   // error's metadata "statementIndex" names the statement that failed.
   absl::StatusOr<std::vector<Result>> ExecuteAtomic(const std::vector<Statement>& statements,
@@ -139,8 +155,9 @@ class Database {
   absl::Status CheckHealth(const std::string& service = "", absl::Duration timeout = absl::Seconds(5)) const;
 
  private:
-  struct Connection;
   explicit Database(std::shared_ptr<const Connection> connection);
+  CopyWriter BeginCopy(v1::CopyInRequest::Header header, const CallOptions& options) const;
+  CopyReader BeginCopyOut(v1::CopyOutRequest request, const CallOptions& options) const;
 
   // Shared between the copies.
   std::shared_ptr<const Connection> connection_;

@@ -116,4 +116,10 @@ absl::Status WithMetadata(const absl::Status& status, absl::string_view key, abs
   return MakeError(std::move(facts));
 }
 
+absl::Status WithOutcome(const absl::Status& status, Outcome outcome) {
+  ErrorFacts facts = FactsOf(status);
+  facts.outcome = outcome;
+  return MakeError(std::move(facts));
+}
+
 }  // namespace sluice

@@ -50,6 +50,8 @@ std::string SqlStateOf(const absl::Status& status);
 
 // The same error with one more metadata entry, such as "statementIndex".
 absl::Status WithMetadata(const absl::Status& status, absl::string_view key, absl::string_view value);
+// The same error of work of which this became.
+absl::Status WithOutcome(const absl::Status& status, Outcome outcome);
 
 // "NOT_STARTED", "ROLLED_BACK", "UNKNOWN", "COMMITTED"
 absl::string_view OutcomeName(Outcome outcome);

@@ -110,12 +110,19 @@ absl::Status SessionState(absl::string_view what, absl::string_view use_instead)
 
 absl::Status CopyNotSupported() {
   return Refused(StatusCode::kFailedPrecondition, "STATEMENT_NOT_SUPPORTED",
-                 "COPY to or from the client needs a stream; use INSERT, or SELECT", {{"keyword", "COPY"}});
+                 "COPY to or from the client has calls of its own: CopyIn and CopyOut", {{"keyword", "COPY"}});
 }
 
 absl::Status BinaryNotSupported() {
   return Refused(StatusCode::kFailedPrecondition, "STATEMENT_NOT_SUPPORTED",
                  "a BINARY cursor: its rows would not be text; declare it without BINARY", {{"keyword", "DECLARE"}});
+}
+
+absl::Status CopyOfNoQuery(absl::string_view keyword) {
+  return Refused(
+      StatusCode::kFailedPrecondition, "STATEMENT_NOT_SUPPORTED",
+      absl::StrCat(keyword, " can not be copied; SELECT, WITH, VALUES, TABLE and a write with RETURNING can"),
+      {{"keyword", std::string(keyword)}});
 }
 
 absl::Status NotInTransaction(absl::string_view keyword) {
@@ -228,6 +235,12 @@ absl::Status ResponseTooLarge(absl::string_view what, int64_t limit, int64_t row
 
 absl::Status ReaderStalled(v1::Outcome outcome) {
   return Ended(StatusCode::kAborted, "READER_STALLED", "the client took nothing of the stream for too long", outcome);
+}
+
+absl::Status SenderStalled(v1::Outcome outcome, absl::Duration limit) {
+  return Ended(StatusCode::kAborted, "SENDER_STALLED",
+               absl::StrCat("the client sent nothing of the stream for ", absl::FormatDuration(limit)), outcome,
+               {{"limit", absl::FormatDuration(limit)}});
 }
 
 absl::Status TwoAnswers(v1::Outcome outcome) {

@@ -41,9 +41,11 @@ absl::Status RequestTooLarge(absl::string_view field, int64_t limit, int64_t act
 
 absl::Status TransactionControl(absl::string_view keyword, absl::string_view use_instead);
 absl::Status SessionState(absl::string_view what, absl::string_view use_instead);
-// COPY to or from the client, which needs a stream.
+// COPY to or from the client, which has calls of its own.
 absl::Status CopyNotSupported();
 absl::Status BinaryNotSupported();
+// CopyOut of what returns no rows.
+absl::Status CopyOfNoQuery(absl::string_view keyword);
 // A stream, where the only connection is kept for short calls.
 absl::Status HeldCallsOff();
 // In a batch or read-only transaction, a statement that can not run in a transaction block.
@@ -84,6 +86,8 @@ absl::Status OutcomeUnknown(absl::string_view why);
 absl::Status ResponseTooLarge(absl::string_view what, int64_t limit, int64_t rows_so_far, v1::Outcome outcome);
 // The client of a stream took nothing of it for a long time.
 absl::Status ReaderStalled(v1::Outcome outcome);
+// The client of a stream sent nothing for a long time.
+absl::Status SenderStalled(v1::Outcome outcome, absl::Duration limit);
 // Several rules of a table return rows, which a stream has no place for.
 absl::Status TwoAnswers(v1::Outcome outcome);
 // A streamed value that is not in the form of the kind that its column was told to have.

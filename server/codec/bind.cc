@@ -137,9 +137,20 @@ absl::StatusOr<BoundStatement> Bind(const v1::Statement& statement, const BindLi
   return bound;
 }
 
+void BoundStatement::Wrap(absl::string_view before, size_t bytes, absl::string_view behind) {
+  text = absl::StrCat(before, absl::string_view(text).substr(0, bytes), behind);
+  begin = before.size();
+  end = begin + bytes;
+  for (Substitution& slot : substitutions) {
+    slot.bound_begin += begin;
+    slot.bound_end += begin;
+  }
+}
+
 int BoundStatement::CallerPosition(absl::string_view caller_text, int position) const {
   const size_t bound_byte = ByteOfCharacter(text, position);
-  size_t caller_byte = bound_byte;
+  if (bound_byte < begin || bound_byte > end) return 0;
+  size_t caller_byte = bound_byte - begin;
   for (const Substitution& slot : substitutions) {
     if (bound_byte < slot.bound_begin) break;
     caller_byte = bound_byte < slot.bound_end ? slot.caller_begin : slot.caller_end + (bound_byte - slot.bound_end);

@@ -22,8 +22,12 @@ struct BoundStatement {
   // What its text tells.
   const sql::Statement& facts() const { return known->facts; }
 
+  // Puts something around the statement: the first `bytes` of the text, that is.
+  void Wrap(absl::string_view before, size_t bytes, absl::string_view behind);
+
   // Translates a 1-based character position in `text`, as PostgreSQL reports it, into
-  // one in the caller's text; a position inside a literal becomes that of its $n.
+  // one in the caller's text; a position inside a literal becomes that of its $n. 0 if it is in what was
+  // put around.
   int CallerPosition(absl::string_view caller_text, int position) const;
 
   // The n of the $n whose literal has this position in `text`; 0 if none has.
@@ -35,6 +39,9 @@ struct BoundStatement {
     size_t bound_begin, bound_end;
   };
   std::vector<Substitution> substitutions;
+  // Of `text`, where the statement is.
+  size_t begin = 0;
+  size_t end = std::string::npos;
 };
 
 struct BindLimits {

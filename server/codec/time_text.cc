@@ -87,25 +87,51 @@ bool ParseTimestamp(absl::string_view text, int64_t* microseconds) {
          !__builtin_add_overflow(*microseconds, fraction, microseconds);
 }
 
-std::string FormatTimestamp(absl::string_view postgres_text, int64_t microseconds, bool zone) {
+namespace {
+
+// An instant's civil time, and the microseconds of its second.
+struct Instant {
+  absl::CivilSecond second;
+  int64_t fraction = 0;
+};
+
+Instant InstantOf(int64_t microseconds) {
   int64_t seconds = microseconds / kMicrosPerSecond;
   int64_t fraction = microseconds % kMicrosPerSecond;
   if (fraction < 0) {
     fraction += kMicrosPerSecond;
     --seconds;
   }
-  const absl::CivilSecond time = absl::CivilSecond() + seconds;
-  const bool infinite = !absl::ascii_isdigit(postgres_text.front());
-  if (infinite || time.year() < 1 || time.year() > 9999) return std::string(postgres_text);
-  std::string text = absl::StrFormat("%04d-%02d-%02dT%02d:%02d:%02d", time.year(), time.month(), time.day(),
+  return {absl::CivilSecond() + seconds, fraction};
+}
+
+// "2026-08-22", the separator, "13:05:01.25"
+std::string TextOf(const Instant& instant, int64_t year, char separator) {
+  const absl::CivilSecond& time = instant.second;
+  std::string text = absl::StrFormat("%04d-%02d-%02d%c%02d:%02d:%02d", year, time.month(), time.day(), separator,
                                      time.hour(), time.minute(), time.second());
-  if (fraction != 0) {
-    std::string digits = absl::StrFormat(".%06d", fraction);
-    digits.erase(digits.find_last_not_of('0') + 1);
-    text += digits;
-  }
-  if (zone) text += 'Z';
-  return text;
+  if (instant.fraction == 0) return text;
+  std::string digits = absl::StrFormat(".%06d", instant.fraction);
+  digits.erase(digits.find_last_not_of('0') + 1);
+  return text + digits;
+}
+
+}  // namespace
+
+std::string FormatTimestamp(absl::string_view postgres_text, int64_t microseconds, bool zone) {
+  const Instant instant = InstantOf(microseconds);
+  const int64_t year = instant.second.year();
+  const bool infinite = !absl::ascii_isdigit(postgres_text.front());
+  if (infinite || year < 1 || year > 9999) return std::string(postgres_text);
+  return TextOf(instant, year, 'T') + (zone ? "Z" : "");
+}
+
+std::string TimestampText(int64_t microseconds, bool zone) {
+  if (microseconds == std::numeric_limits<int64_t>::max()) return "infinity";
+  if (microseconds == std::numeric_limits<int64_t>::min()) return "-infinity";
+  const Instant instant = InstantOf(microseconds);
+  const int64_t year = instant.second.year();
+  return absl::StrCat(TextOf(instant, year < 1 ? 1 - year : year, ' '), zone ? "+00" : "", year < 1 ? " BC" : "");
 }
 
 bool IntervalToIso8601(absl::string_view text, std::string* iso) {

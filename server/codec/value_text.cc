@@ -25,15 +25,6 @@ constexpr int kArrayElementsMax = 100000;
 constexpr char kInvalidText[] = "22P02";
 constexpr char kOutOfRange[] = "22008";
 
-// The shortest text that reads back as the same bits; never printf, which knows locales.
-std::string DoubleText(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
-  char buffer[32];
-  const std::to_chars_result end = std::to_chars(buffer, buffer + sizeof(buffer), value);
-  return std::string(buffer, end.ptr);
-}
-
 // [+-]digits[.digits][e[+-]digits] with a digit before the exponent, NaN, [+-]Infinity
 bool IsNumeric(absl::string_view text) {
   if (text == "NaN") return true;
@@ -191,6 +182,15 @@ absl::StatusOr<ValueText> ArrayText(const v1::Value& value, int index) {
 }
 
 }  // namespace
+
+// Never by printf, which knows locales.
+std::string DoubleText(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
+  char buffer[32];
+  const std::to_chars_result end = std::to_chars(buffer, buffer + sizeof(buffer), value);
+  return std::string(buffer, end.ptr);
+}
 
 absl::StatusOr<ValueText> TextOf(const v1::Value& value, int index) {
   switch (value.kind_case()) {

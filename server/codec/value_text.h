@@ -17,6 +17,9 @@ struct ValueText {
   std::string type;
 };
 
+// The shortest text that reads back as the same bits; "NaN", "-Infinity".
+std::string DoubleText(double value);
+
 // Each form reads the same under every DateStyle, IntervalStyle and TimeZone. `index` is
 // the n of $n, for errors: PARAMETER_INVALID, REQUEST_TOO_LARGE.
 absl::StatusOr<ValueText> TextOf(const v1::Value& value, int index);

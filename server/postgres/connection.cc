@@ -16,9 +16,10 @@ namespace {
 
 constexpr size_t kNoticesMax = 100;
 
-void ReceiveNotice(void* notices_slot, const PGresult* notice) {
-  auto* notices = *static_cast<std::vector<ServerError>**>(notices_slot);
-  if (notices != nullptr && notices->size() < kNoticesMax) notices->push_back(ReadServerError(notice));
+void ReceiveNotice(void* inbox, const PGresult* notice) {
+  auto& notices = *static_cast<NoticeInbox*>(inbox);
+  ++notices.received;
+  if (notices.kept != nullptr && notices.kept->size() < kNoticesMax) notices.kept->push_back(ReadServerError(notice));
 }
 
 Outcome OutcomeOf(Fate fate, bool may_commit_midway) {
@@ -123,9 +124,9 @@ bool Connection::strings_conform() const {
 
 FlightReport Connection::Fly(const Flight& flight) {
   FlightReport report;
-  notices_ = &report.notices;
+  notices_.kept = &report.notices;
   report.failure = FlyInto(flight, &report);
-  notices_ = nullptr;
+  notices_.kept = nullptr;
   return report;
 }
 
@@ -157,9 +158,9 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   const absl::Time give_up = std::min(limits.cancel_at + cancel_wait_, limits.answer_by);
   const Sent sent = Send(session_->handle(), message.text, interrupt_, give_up);
   if (sent != Sent::kWhole) return FailureOfSending(sent, *report);
-  if (flight.rows != nullptr) PQsetSingleRowMode(session_->handle());
+  if (flight.streams.rows != nullptr) PQsetSingleRowMode(session_->handle());
 
-  Reception reception(session_->handle(), &interrupt_, canceller_, limits, flight.rows);
+  Reception reception(session_->handle(), &interrupt_, canceller_, limits, flight.streams, &notices_.received);
   reception.Read(message.prelude_statements, report);
   const absl::Duration took = absl::Now() - sent_at;
   copying_ = reception.copying();
@@ -183,7 +184,7 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   // has a place in the statements.)
   failure.of_identity =
       !flight.identity.empty() && failure.position == 0 && reception.completed() + 1 == message.prelude_statements;
-  failure.rows_were_taken = reception.rows_were_taken();
+  failure.streams_were_used = reception.streams_were_used();
   answered_ = failure.is_verdict;
   return failure;
 }
@@ -211,6 +212,10 @@ FlightFailure Connection::FailureOfAnswer(const Reception& reception, const Mess
   if (fate == Fate::kNotRun && RefusesSetBesideStatements(failure.error)) fate = DoWithoutSets(message);
   failure.outcome = OutcomeOf(fate, may_commit_midway);
   failure.is_verdict = fate == Fate::kFailed;
+  // However it ended: what PostgreSQL was not told to commit is not committed.
+  if (reception.copy_in_has_no_end() && failure.outcome == v1::OUTCOME_UNKNOWN) {
+    failure.outcome = v1::OUTCOME_ROLLED_BACK;
+  }
   failure.will_not_pass = fate == Fate::kMisconfigured || fate == Fate::kBadCredentials;
   // By the time rather than by PostgreSQL's text, which may be in any language. A little early,
   // since statement_timeout is in whole milliseconds.

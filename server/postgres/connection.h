@@ -27,6 +27,12 @@ class Reception;
 // Where the session stands between flights.
 enum class SessionState { kIdle, kBusy, kInTransaction, kCopying, kLost };
 
+// Where a connection's notice receiver puts what it gets.
+struct NoticeInbox {
+  std::vector<ServerError>* kept = nullptr;  // null between flights
+  int64_t received = 0;
+};
+
 // One session with PostgreSQL, or with a pooler in front of it, in the simple query
 // protocol only. Not thread-safe, except for Interrupt(): one thread owns it.
 class Connection {
@@ -114,8 +120,7 @@ class Connection {
   bool answered_ = false;
   RoundTrip own_round_trip_;
   RoundTrip* const round_trip_;
-  // Where the notice receiver puts what it gets; null between flights.
-  std::vector<ServerError>* notices_ = nullptr;
+  NoticeInbox notices_;
   std::unique_ptr<Session> session_;
 };
 

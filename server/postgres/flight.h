@@ -12,8 +12,8 @@
 #include "server/base/error.h"
 #include "server/base/time_budget.h"
 #include "server/postgres/result.h"
-#include "server/postgres/row_sink.h"
 #include "server/postgres/server_error.h"
+#include "server/postgres/streams.h"
 
 namespace sluice::postgres {
 
@@ -54,17 +54,16 @@ struct Flight {
   TimeBudget time;
   // What one statement may take of it at most.
   absl::Duration statement_time_max = absl::InfiniteDuration();
-  // Past this many bytes of answer the flight is cancelled: libpq keeps it all in memory. With `rows`,
+  // Past this many bytes of answer the flight is cancelled: libpq keeps it all in memory. With a sink,
   // past so many for one row.
   int64_t answer_bytes_max = 64 << 20;
 
-  // Where the rows of its only statement go as they come; its result in the report has none then. Must
-  // outlive the flight. Null: rows are in the report.
-  RowSink* rows = nullptr;
+  // Of its only statement. What goes there is not in the report.
+  Streams streams;
 };
 
 // Why a flight was cut short by the gateway itself.
-enum class CutShort { kNo, kByCaller, kByDeadline, kBySize, kBySink };
+enum class CutShort { kNo, kByCaller, kByDeadline, kBySize, kByStream };
 
 struct FlightFailure {
   Outcome outcome = v1::OUTCOME_UNKNOWN;
@@ -83,8 +82,8 @@ struct FlightFailure {
   bool is_verdict = false;
   // Nothing ran, and nothing will until somebody changes a setting.
   bool will_not_pass = false;
-  // Flight::rows had some of it: another try would tell them twice.
-  bool rows_were_taken = false;
+  // Its streams were used: another try would tell something twice, or have nothing to tell.
+  bool streams_were_used = false;
 };
 
 // What came back.

@@ -3,7 +3,6 @@
 #include <libpq-fe.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -12,22 +11,10 @@
 #include <cerrno>
 
 #include "absl/time/clock.h"
+#include "server/postgres/socket_input.h"
 
 namespace sluice::postgres {
 namespace {
-
-// Decrypted bytes that poll() does not know of: with TLS a whole record may have been read
-// from the socket for a part of it.
-bool HasDecryptedInput(PGconn* connection) {
-  if (!PQsslInUse(connection)) return false;
-  auto* ssl = static_cast<SSL*>(PQsslStruct(connection, "OpenSSL"));
-  return ssl != nullptr && SSL_pending(ssl) > 0;
-}
-
-bool HasInput(PGconn* connection) {
-  pollfd socket = {PQsocket(connection), POLLIN, 0};
-  return poll(&socket, 1, 0) != 0;
-}
 
 // All that the kernel has received on a TCP connection; nullopt on another socket.
 std::optional<int64_t> TcpBytesReceived(int socket) {
@@ -53,13 +40,16 @@ int MillisecondsUntil(absl::Time time) {
 
 void Reception::Read(size_t prelude_statements, FlightReport* report) {
   // What a sink has not yet taken may wait in the kernel: there is no saying how much of it is of this row.
-  if (rows_ == nullptr) tcp_bytes_before_ = TcpBytesReceived(PQsocket(connection_));
+  if (streams_.sink() == nullptr) tcp_bytes_before_ = TcpBytesReceived(PQsocket(connection_));
   while (AwaitResult()) {
     PGresult* result = PQgetResult(connection_);
     if (result == nullptr) return;
+    const ExecStatusType status = PQresultStatus(result);
     Take(result, prelude_statements, report);
     // In COPY every further call would give the same result again.
     if (copying_) return;
+    if (status == PGRES_COPY_OUT && !ReceiveCopy()) break;
+    if (status == PGRES_COPY_IN && !SendCopy()) break;
   }
   gave_up_ = true;
 }
@@ -67,18 +57,22 @@ void Reception::Read(size_t prelude_statements, FlightReport* report) {
 // False when the wait was given up.
 bool Reception::AwaitResult() {
   while (PQisBusy(connection_)) {
-    if (!AwaitInput()) return false;
-    Consume();
-    const int64_t bytes_kept = bytes_received_ - bytes_taken_;
-    if (bytes_kept > limits_.answer_bytes_max) Cut(CutShort::kBySize);
-    // PostgreSQL does not hear of a cancel while it sends what it has: the rest is not waited for.
-    if (bytes_kept > limits_.answer_bytes_max + limits_.answer_bytes_max / 4) return false;
+    if (!AwaitMore()) return false;
   }
   return true;
 }
 
-bool Reception::AwaitInput() {
-  if (HasDecryptedInput(connection_)) return true;
+bool Reception::AwaitMore() {
+  if (!HasDecryptedInput(connection_) && !AwaitSocket(POLLIN)) return false;
+  Consume();
+  const int64_t bytes_kept = bytes_received_ - bytes_taken_;
+  if (bytes_kept > limits_.answer_bytes_max) Cut(CutShort::kBySize);
+  // PostgreSQL does not hear of a cancel while it sends what it has: the rest is not waited for.
+  return bytes_kept <= limits_.answer_bytes_max + limits_.answer_bytes_max / 4;
+}
+
+// `events`: of poll().
+bool Reception::AwaitSocket(short events) {
   for (;;) {
     const absl::Time now = absl::Now();
     if (now >= give_up_at_) return false;
@@ -87,11 +81,10 @@ bool Reception::AwaitInput() {
       if (interrupt_->raised() && now < limits_.deadline) Cut(CutShort::kByCaller);
       if (now >= limits_.cancel_at) Cut(CutShort::kByDeadline);
     }
-    if (now >= rest_at() && !HasInput(connection_) && !rows_->Rest()) Cut(CutShort::kBySink);
+    if (now >= rest_at() && !HasInput(connection_) && !streams_.sink()->Rest()) Cut(CutShort::kByStream);
     const bool running = cut_short_ == CutShort::kNo;
     const bool interruptible = running && !interrupt_->raised();
-    // A large message may still be on its way out while an answer comes in.
-    pollfd waits[2] = {{PQsocket(connection_), POLLIN, 0}, {interrupt_->file_descriptor(), POLLIN, 0}};
+    pollfd waits[2] = {{PQsocket(connection_), events, 0}, {interrupt_->file_descriptor(), POLLIN, 0}};
     const absl::Time wake_at = std::min(running ? limits_.cancel_at : give_up_at_, rest_at());
     const int ready = poll(waits, interruptible ? 2 : 1, MillisecondsUntil(wake_at));
     if (ready < 0 && errno != EINTR) return true;
@@ -100,13 +93,18 @@ bool Reception::AwaitInput() {
 }
 
 absl::Time Reception::rest_at() const {
-  return rows_ == nullptr || cut_short_ != CutShort::kNo ? absl::InfiniteFuture() : rows_->rest_at();
+  const AnswerSink* sink = streams_.sink();
+  return sink == nullptr || cut_short_ != CutShort::kNo ? absl::InfiniteFuture() : sink->rest_at();
 }
 
 void Reception::Cut(CutShort why) {
   if (cut_short_ != CutShort::kNo) return;
-  cut_short_ = why;
   cancel_sent_ = canceller_->Request(connection_);
+  CutWithoutCancel(why);
+}
+
+void Reception::CutWithoutCancel(CutShort why) {
+  cut_short_ = why;
   give_up_at_ = std::min(absl::Now() + limits_.cancel_wait, limits_.answer_by);
 }
 
@@ -138,7 +136,8 @@ void Reception::Take(pg_result* raw, size_t prelude_statements, FlightReport* re
       // Rows of a rule (DO ALSO SELECT), which come before those of the statement itself: only
       // what has a tag has completed.
       if (*PQcmdStatus(raw) == '\0' && PQresultStatus(raw) == PGRES_TUPLES_OK) {
-        if (rows_were_taken_ && cut_short_ == CutShort::kNo && !rows_->BeginAnother()) Cut(CutShort::kBySink);
+        if (streams_were_used_ && cut_short_ == CutShort::kNo && !streams_.rows->BeginAnother())
+          Cut(CutShort::kByStream);
         return;
       }
       // Behind an error nothing runs, so nothing completes.
@@ -147,6 +146,8 @@ void Reception::Take(pg_result* raw, size_t prelude_statements, FlightReport* re
     case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
+      if (PQresultStatus(raw) == PGRES_COPY_OUT && streams_.copy_out != nullptr) return;
+      if (PQresultStatus(raw) == PGRES_COPY_IN && streams_.copy_in != nullptr) return;
       copying_ = true;
       if (!error_.has_value()) {
         error_.emplace();
@@ -163,8 +164,8 @@ void Reception::TakeRow(const Result& row, size_t prelude_statements) {
   bytes_taken_ = bytes_received_;
   // The prelude's (of an identity) are nobody's; nor are those that still come when it is cut short.
   if (completed_ < prelude_statements || cut_short_ != CutShort::kNo) return;
-  rows_were_taken_ = true;
-  if (!rows_->Take(row)) Cut(CutShort::kBySink);
+  streams_were_used_ = true;
+  if (!streams_.rows->Take(row)) Cut(CutShort::kByStream);
 }
 
 }  // namespace sluice::postgres

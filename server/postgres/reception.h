@@ -8,7 +8,7 @@
 #include "server/postgres/canceller.h"
 #include "server/postgres/flight.h"
 #include "server/postgres/interrupt.h"
-#include "server/postgres/row_sink.h"
+#include "server/postgres/streams.h"
 
 struct pg_conn;
 struct pg_result;
@@ -28,9 +28,15 @@ class Reception {
     int64_t answer_bytes_max;    // with a sink, of one row
   };
 
-  // `rows` may be null: then rows go into the report.
-  Reception(pg_conn* connection, Interrupt* interrupt, Canceller* canceller, const Limits& limits, RowSink* rows)
-      : connection_(connection), interrupt_(interrupt), canceller_(canceller), limits_(limits), rows_(rows) {}
+  // `notices` counts those that the connection's notice receiver has had.
+  Reception(pg_conn* connection, Interrupt* interrupt, Canceller* canceller, const Limits& limits,
+            const Streams& streams, const int64_t* notices)
+      : connection_(connection),
+        interrupt_(interrupt),
+        canceller_(canceller),
+        limits_(limits),
+        streams_(streams),
+        notices_(*notices) {}
 
   // Skips the results of `prelude_statements`; the others go to report->results.
   void Read(size_t prelude_statements, FlightReport* report);
@@ -42,22 +48,36 @@ class Reception {
   bool cancel_sent() const { return cancel_sent_; }
   bool gave_up() const { return gave_up_; }
   bool copying() const { return copying_; }
-  bool rows_were_taken() const { return rows_were_taken_; }
+  bool streams_were_used() const { return streams_were_used_; }
+  // COPY FROM STDIN was not told that it has all: so nothing of it can have been committed.
+  bool copy_in_has_no_end() const { return copy_in_has_no_end_; }
 
  private:
   bool AwaitResult();
-  bool AwaitInput();
+  bool AwaitMore();
+  bool AwaitSocket(short events);
   void Cut(CutShort why);
+  void CutWithoutCancel(CutShort why);
   void Consume();
   void Take(pg_result* result, size_t prelude_statements, FlightReport* report);
   void TakeRow(const Result& row, size_t prelude_statements);
   absl::Time rest_at() const;
 
+  // What goes out or in between the beginning of a COPY and its result (copying.cc).
+  bool ReceiveCopy();
+  bool SendCopy();
+  enum class DataSent { kAll, kNotAll, kGivenUp };
+  DataSent SendData();
+  bool SendAll();
+  void HearServer();
+  bool may_go_on() const;
+
   pg_conn* const connection_;
   Interrupt* const interrupt_;
   Canceller* const canceller_;
   const Limits limits_;
-  RowSink* const rows_;
+  const Streams streams_;
+  const int64_t& notices_;
 
   std::optional<ServerError> error_;
   size_t completed_ = 0;  // the prelude's included
@@ -72,7 +92,10 @@ class Reception {
   bool cancel_sent_ = false;
   bool gave_up_ = false;
   bool copying_ = false;
-  bool rows_were_taken_ = false;
+  bool streams_were_used_ = false;
+  bool copy_in_has_no_end_ = false;
+  // While COPY FROM STDIN goes on: since when there is something unread of the server's.
+  absl::Time spoken_at_ = absl::InfiniteFuture();
 };
 
 }  // namespace sluice::postgres

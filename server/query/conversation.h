@@ -8,8 +8,8 @@
 
 namespace sluice::query {
 
-// A stream in both directions, as the thread of the call's connection has it.
-class Conversation : public MessageStream {
+// What a client sends as a stream, as the thread of the call's connection has it.
+class RequestStream {
  public:
   enum class Heard {
     kMessage,
@@ -18,9 +18,14 @@ class Conversation : public MessageStream {
     kNothing      // until the time was up
   };
 
+  virtual ~RequestStream() = default;
+
   // Waits for the next message. An error, of bytes that are none, is of that message only.
   virtual absl::StatusOr<Heard> Read(google::protobuf::Message* message, absl::Time until) = 0;
 };
+
+// A stream in both directions.
+class Conversation : public MessageStream, public RequestStream {};
 
 }  // namespace sluice::query
 

@@ -4,13 +4,12 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/status_macros.h"
 #include "server/codec/row_batch.h"
 #include "server/query/leg.h"
 #include "server/query/outcome.h"
-#include "server/sql/lexer.h"
+#include "server/query/subquery.h"
 
 namespace sluice::query {
 namespace {
@@ -18,30 +17,6 @@ namespace {
 // On lines of their own: the statement may end in a -- comment.
 constexpr absl::string_view kLookBegin = "SELECT * FROM (\n", kLookEnd = "\n) AS described LIMIT 0";
 constexpr absl::string_view kExplainBegin = "EXPLAIN (FORMAT JSON)\n";
-
-struct Shape {
-  // Without its last semicolon.
-  absl::string_view statement;
-  bool has_returning = false;
-  // A parenthesis that it did not open: in a subquery it would end that.
-  bool closes_too_much = false;
-};
-
-Shape ShapeOf(absl::string_view text) {
-  Shape shape;
-  shape.statement = text;
-  sql::Lexer lexer(text, /*standard_conforming_strings=*/true);
-  int depth = 0;
-  for (sql::Token token = lexer.Next(); token.kind > sql::TokenKind::kError; token = lexer.Next()) {
-    const absl::string_view word = text.substr(token.begin, token.end - token.begin);
-    if (token.kind == sql::TokenKind::kIdentifier) shape.has_returning |= absl::EqualsIgnoreCase(word, "returning");
-    if (token.kind != sql::TokenKind::kSymbol) continue;
-    if (word == ";") shape.statement = text.substr(0, token.begin);
-    depth += word == "(" ? 1 : word == ")" ? -1 : 0;
-    shape.closes_too_much |= depth < 0;
-  }
-  return shape;
-}
 
 // What is wrong in a subquery, and may be right at the top: a writing WITH, SELECT INTO, FOR UPDATE in a READ ONLY
 // transaction.
@@ -75,8 +50,9 @@ absl::StatusOr<Description> Description::Of(v1::DescribeRequest* request, const 
   description.wants_plan_ = request->plan();
   const bool has_plan = facts.is_plannable && facts.keyword != "EXPLAIN" && facts.keyword != "SHOW";
   const bool is_query = facts.is_query && has_plan;
-  const Shape shape = ShapeOf(planned.bound.text);
-  if (is_query && !shape.closes_too_much) description.look_ = absl::StrCat(kLookBegin, shape.statement, kLookEnd);
+  const Subquery shape = ReadAsSubquery(planned.bound.text);
+  if (is_query && !shape.closes_too_much_at.has_value())
+    description.look_ = absl::StrCat(kLookBegin, shape.text, kLookEnd);
   if (has_plan) description.explain_ = absl::StrCat(kExplainBegin, planned.bound.text);
   description.has_no_columns_ = has_plan && !facts.is_query && !shape.has_returning;
   return description;

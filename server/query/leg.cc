@@ -47,7 +47,7 @@ bool NeedsToFlyAlone(const FlightFailure& failure, const Flight& flight, const s
   const bool plain = flight.statements.size() == 1 && flight.identity.empty() && !flight.read_only &&
                      !flight.deferrable && flight.isolation == postgres::Isolation::kDefault;
   return plain && !flight.alone && failure.outcome == v1::OUTCOME_ROLLED_BACK && failure.error.sqlstate == "25001" &&
-         !facts.is_plannable;
+         !facts.is_plannable && !failure.streams_were_used;
 }
 
 // Of a failure in a flight that was flown again as a read: the first flight may have done
@@ -72,10 +72,10 @@ absl::Status CheckStrings(const Plan& plan, const Leg& leg, const Turn& turn) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn, postgres::RowSink* rows) {
+absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn, const postgres::Streams& streams) {
   RETURN_IF_ERROR(CheckStrings(plan, leg, *turn));
   Flight flight = FlightFor(plan, leg, turn->cost().flies_again_as_read);
-  flight.rows = rows;
+  flight.streams = streams;
   FlightReport report = turn->Fly(flight);
   if (report.failure.has_value() &&
       NeedsToFlyAlone(*report.failure, flight, plan.statements[leg.first].bound.facts())) {

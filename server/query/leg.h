@@ -25,10 +25,10 @@ absl::Status NameStatement(const Plan& plan, size_t index, const absl::Status& s
 
 // Flies a leg, and again on the same connection where that helps and is safe: alone, what can
 // not run in a transaction; and once more, what failed by the luck of concurrency. Refuses a
-// leg with a string that this server would read differently (AMBIGUOUS_STRING). `rows`: where the rows
-// of its only statement go; null for the report.
+// leg with a string that this server would read differently (AMBIGUOUS_STRING). `streams`: of its only
+// statement.
 absl::StatusOr<postgres::FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn,
-                                              postgres::RowSink* rows = nullptr);
+                                              const postgres::Streams& streams = postgres::Streams());
 
 // Whether a question that writes nothing, and whose flight failed, should have another turn. Counts it.
 bool AskAgain(const postgres::FlightFailure& failure, Turn* turn);

@@ -35,7 +35,7 @@ absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const Plan
         return turn.draining() ? errors::Draining(failure.outcome) : errors::Cancelled(failure.outcome);
       case CutShort::kByDeadline: return errors::DeadlineExceeded(failure.outcome, turn.limit());
       case CutShort::kBySize: return errors::ResponseTooLarge("bytes", plan.answer_bytes_max, 0, failure.outcome);
-      case CutShort::kBySink:  // who knows why it did
+      case CutShort::kByStream:  // who knows why it did
       case CutShort::kNo: break;
     }
   }
@@ -47,6 +47,7 @@ absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const Plan
     // libpq's or our own word for a broken connection.
     switch (failure.outcome) {
       case v1::OUTCOME_NOT_STARTED: return errors::BackendUnreachable(failure.error.message, absl::Milliseconds(100));
+      case v1::OUTCOME_ROLLED_BACK: return errors::TransactionLost(failure.error.message);
       default:
         return plan.read_only ? errors::ReadInterrupted(failure.error.message)
                               : errors::OutcomeUnknown(failure.error.message);
@@ -70,7 +71,7 @@ absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const Plan
 }
 
 Rerun MayRerun(const FlightFailure& failure, bool looks_read_only) {
-  if (failure.cut_short != CutShort::kNo || failure.will_not_pass || failure.rows_were_taken) return Rerun::kNo;
+  if (failure.cut_short != CutShort::kNo || failure.will_not_pass || failure.streams_were_used) return Rerun::kNo;
   switch (failure.outcome) {
     case v1::OUTCOME_NOT_STARTED: return Rerun::kNotStarted;
     case v1::OUTCOME_ROLLED_BACK: return IsBadLuck(failure.error) ? Rerun::kConflict : Rerun::kNo;

@@ -10,6 +10,7 @@
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
 #include "server/codec/literal.h"
+#include "server/query/copy_command.h"
 
 namespace sluice::query {
 namespace {
@@ -54,16 +55,15 @@ absl::StatusOr<std::string> IdentityStatement(const v1::Identity& identity) {
                       ", true), pg_catalog.set_config('request.jwt.claims', ", claims_literal->text, ", true)");
 }
 
-// All but the statements.
-absl::StatusOr<Plan> PlanFrame(const v1::CallOptions& options, const v1::TransactionOptions& transaction,
-                               const auth::Caller& caller, const Limits& limits) {
-  if (!caller.may.sql && !caller.may.read_only) return errors::StatementNotAllowed(caller.name, "sql");
+// All but the statements, of a call that may be made.
+absl::StatusOr<Plan> PlanAllowedFrame(const v1::CallOptions& options, const v1::TransactionOptions& transaction,
+                                      const auth::Caller& caller, const Limits& limits) {
   const v1::ResultOptions& result = options.result();
   if (result.max_rows() < 0) return errors::InvalidField("options.result.max_rows", "must not be negative");
   if (result.max_bytes() < 0) return errors::InvalidField("options.result.max_bytes", "must not be negative");
   Plan plan;
   ASSIGN_OR_RETURN(plan.isolation, IsolationOf(transaction));
-  plan.read_only = options.read_only() || transaction.read_only() || !caller.may.sql;
+  plan.read_only = options.read_only() || transaction.read_only();
   plan.deferrable = transaction.deferrable();
   plan.rows_max = result.max_rows();
   plan.reply_bytes_max = limits.reply_bytes_max;
@@ -75,6 +75,15 @@ absl::StatusOr<Plan> PlanFrame(const v1::CallOptions& options, const v1::Transac
     ASSIGN_OR_RETURN(plan.identity, IdentityStatement(options.identity()));
     plan.role = options.identity().role();
   }
+  return plan;
+}
+
+// The same of a call with SQL of the caller's.
+absl::StatusOr<Plan> PlanFrame(const v1::CallOptions& options, const v1::TransactionOptions& transaction,
+                               const auth::Caller& caller, const Limits& limits) {
+  if (!caller.may.sql && !caller.may.read_only) return errors::StatementNotAllowed(caller.name, "sql");
+  ASSIGN_OR_RETURN(Plan plan, PlanAllowedFrame(options, transaction, caller, limits));
+  plan.read_only = plan.read_only || !caller.may.sql;
   return plan;
 }
 
@@ -136,6 +145,23 @@ Sharing SharingOf(const Plan& plan, const sql::Statement& facts, const auth::Cal
   return may_commit ? Sharing::kWrites : Sharing::kNone;
 }
 
+absl::StatusOr<int64_t> BatchBytes(const v1::CallOptions& options, const Limits& limits) {
+  constexpr int64_t kBatchBytes = 256 << 10;
+  const int64_t wanted = options.result().batch_bytes();
+  if (wanted < 0) return errors::InvalidField("options.result.batch_bytes", "must not be negative");
+  // A batch ends with the row that fills it.
+  return std::min(wanted == 0 ? kBatchBytes : wanted, limits.reply_bytes_max / 2);
+}
+
+// A COPY of the gateway's own.
+PlannedStatement Own(std::string text) {
+  static const auto& known = *new std::shared_ptr<sql::KnownStatement>(std::make_shared<sql::KnownStatement>());
+  PlannedStatement statement;
+  statement.bound.text = std::move(text);
+  statement.bound.known = known;
+  return statement;
+}
+
 }  // namespace
 
 size_t Plan::bytes() const {
@@ -161,13 +187,9 @@ absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::
 
 absl::StatusOr<Plan> PlanStream(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
                                 sql::StatementBook* book) {
-  constexpr int64_t kBatchBytes = 256 << 10;
   ASSIGN_OR_RETURN(Plan plan,
                    PlanOne(request.statement(), request.options(), request.transaction(), caller, limits, book));
-  const int64_t wanted = request.options().result().batch_bytes();
-  if (wanted < 0) return errors::InvalidField("options.result.batch_bytes", "must not be negative");
-  // A batch ends with the row that fills it.
-  plan.batch_bytes = std::min(wanted == 0 ? kBatchBytes : wanted, limits.reply_bytes_max / 2);
+  ASSIGN_OR_RETURN(plan.batch_bytes, BatchBytes(request.options(), limits));
   return plan;
 }
 
@@ -202,6 +224,32 @@ absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const aut
   for (const v1::Statement& statement : request.statements()) statements.push_back(&statement);
   const bool atomic = request.mode() != v1::ExecuteBatchRequest::INDEPENDENT;
   RETURN_IF_ERROR(AddStatements(statements, atomic, caller, limits, book, &plan));
+  return plan;
+}
+
+absl::StatusOr<Plan> PlanCopyIn(const v1::CopyInRequest::Header& header, const auth::Caller& caller,
+                                const Limits& limits) {
+  if (!caller.may.copy) return errors::StatementNotAllowed(caller.name, "copy");
+  ASSIGN_OR_RETURN(Plan plan, PlanAllowedFrame(header.options(), v1::TransactionOptions(), caller, limits));
+  ASSIGN_OR_RETURN(std::string text, CopyInCommand(header));
+  plan.statements.push_back(Own(std::move(text)));
+  return plan;
+}
+
+absl::StatusOr<Plan> PlanCopyOut(const v1::CopyOutRequest& request, const auth::Caller& caller, const Limits& limits,
+                                 sql::StatementBook* book) {
+  if (!caller.may.copy) return errors::StatementNotAllowed(caller.name, "copy");
+  Plan plan;
+  if (request.has_query()) {
+    ASSIGN_OR_RETURN(plan, PlanOne(request.query(), request.options(), request.transaction(), caller, limits, book));
+    PlannedStatement& query = plan.statements[0];
+    RETURN_IF_ERROR(MakeCopyOut(request.format(), *query.caller_text, &query.bound));
+  } else {
+    ASSIGN_OR_RETURN(plan, PlanAllowedFrame(request.options(), request.transaction(), caller, limits));
+    ASSIGN_OR_RETURN(std::string text, CopyOutCommand(request));
+    plan.statements.push_back(Own(std::move(text)));
+  }
+  ASSIGN_OR_RETURN(plan.batch_bytes, BatchBytes(request.options(), limits));
   return plan;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/auth/caller.h"
 #include "server/codec/bind.h"
@@ -18,6 +19,8 @@ namespace sluice::query {
 struct Limits {
   codec::BindLimits bind;
   int batch_statements_max = 1000;
+  // A client that sends a stream and is silent for so long is gone.
+  absl::Duration sender_silence_max = absl::Minutes(1);
   int64_t reply_bytes_max = 4 << 20;
   // A reply's bytes as PostgreSQL's text can be many more (a bool is one byte here and
   // twelve there), and libpq keeps all of them in memory, of NULLs four times as much.
@@ -83,6 +86,11 @@ absl::StatusOr<Plan> PlanDescribe(const v1::DescribeRequest& request, const auth
                                   sql::StatementBook* book);
 absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller, const Limits& limits,
                                sql::StatementBook* book);
+// Of a COPY, whose text the gateway makes (copy_command.h).
+absl::StatusOr<Plan> PlanCopyIn(const v1::CopyInRequest::Header& header, const auth::Caller& caller,
+                                const Limits& limits);
+absl::StatusOr<Plan> PlanCopyOut(const v1::CopyOutRequest& request, const auth::Caller& caller, const Limits& limits,
+                                 sql::StatementBook* book);
 
 }  // namespace sluice::query
 

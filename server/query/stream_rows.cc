@@ -6,26 +6,23 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/codec/row_batch.h"
 #include "server/query/answer.h"
 #include "server/query/leg.h"
+#include "server/query/sender.h"
 
 namespace sluice::query {
 namespace {
 
-// How long rows wait for others to come, where PostgreSQL makes them slowly. The first ones do not wait.
-constexpr absl::Duration kRest = absl::Milliseconds(10);
-
 // What stopped the rows, before PostgreSQL did.
-enum class Stop { kNo, kClientGone, kClientStalled, kOutOfTime, kRowTooLarge, kTooManyRows, kValueForm, kTwoAnswers };
+enum class Stop { kNo, kByClient, kRowTooLarge, kTooManyRows, kValueForm, kTwoAnswers };
 
 // Makes messages of the rows.
 class Batches : public postgres::RowSink {
  public:
   Batches(const Plan& plan, TypeCatalog* types, Turn* turn, MessageStream* stream)
-      : plan_(plan), types_(*types), turn_(*turn), stream_(*stream) {}
+      : plan_(plan), types_(*types), turn_(*turn), sender_(turn, stream) {}
 
   bool Take(const postgres::Result& row) override {
     if (writer_ == nullptr && !Begin(row)) return false;
@@ -40,14 +37,14 @@ class Batches : public postgres::RowSink {
       return StopFor(Stop::kValueForm);
     }
     ++rows_;
-    if (writer_->row_count() == 1) first_waits_since_ = absl::Now();
+    if (writer_->row_count() == 1) sender_.OnBatchBegun();
     return writer_->bytes() < plan_.batch_bytes || SendBatch();
   }
 
   bool BeginAnother() override { return StopFor(Stop::kTwoAnswers); }
   absl::Time rest_at() const override {
     if (writer_ == nullptr || writer_->row_count() == 0) return absl::InfiniteFuture();
-    return batches_ == 0 ? absl::InfinitePast() : first_waits_since_ + kRest;
+    return sender_.rest_at();
   }
   bool Rest() override { return SendBatch(); }
 
@@ -61,7 +58,7 @@ class Batches : public postgres::RowSink {
     }
     writer_ =
         std::make_unique<codec::RowBatchWriter>(std::move(types), plan_.timestamps_as_text, batch_.mutable_rows());
-    return Send(message);
+    return sender_.Send(message) || StopFor(Stop::kByClient);
   }
 
   bool begun() const { return writer_ != nullptr; }
@@ -77,7 +74,7 @@ class Batches : public postgres::RowSink {
     summary->set_row_count(result.affected_count());
     AddNotices(report, summary->mutable_notices());
     *summary->mutable_info() = InfoOf(turn_.cost());
-    stream_.WriteLast(message);
+    sender_.SendLast(message);
     return true;
   }
 
@@ -85,9 +82,7 @@ class Batches : public postgres::RowSink {
   absl::Status StatusOf(v1::Outcome outcome) const {
     switch (stop_) {
       case Stop::kNo: break;
-      case Stop::kClientGone: return turn_.draining() ? errors::Draining(outcome) : errors::Cancelled(outcome);
-      case Stop::kClientStalled: return errors::ReaderStalled(outcome);
-      case Stop::kOutOfTime: return errors::DeadlineExceeded(outcome, turn_.limit());
+      case Stop::kByClient: return sender_.StatusOf(outcome);
       case Stop::kRowTooLarge: return errors::ResponseTooLarge("bytes", plan_.reply_bytes_max, rows_, outcome);
       case Stop::kTooManyRows: return errors::ResponseTooLarge("rows", plan_.rows_max, rows_, outcome);
       case Stop::kTwoAnswers: return errors::TwoAnswers(outcome);
@@ -99,20 +94,9 @@ class Batches : public postgres::RowSink {
 
  private:
   bool SendBatch() {
-    ++batches_;
-    const bool sent = Send(batch_);
+    const bool sent = sender_.SendBatch(batch_);
     writer_->Clear();
-    return sent;
-  }
-
-  bool Send(const google::protobuf::Message& message) {
-    switch (stream_.Write(message, turn_.time().work_until)) {
-      case MessageStream::Written::kYes: return true;
-      case MessageStream::Written::kClientGone: return StopFor(Stop::kClientGone);
-      case MessageStream::Written::kClientStalled: return StopFor(Stop::kClientStalled);
-      case MessageStream::Written::kOutOfTime: return StopFor(Stop::kOutOfTime);
-    }
-    return false;
+    return sent || StopFor(Stop::kByClient);
   }
 
   bool StopFor(Stop why) {
@@ -123,12 +107,10 @@ class Batches : public postgres::RowSink {
   const Plan& plan_;
   TypeCatalog& types_;
   Turn& turn_;
-  MessageStream& stream_;
+  Sender sender_;
 
   v1::ExecuteStreamResponse batch_;
   std::unique_ptr<codec::RowBatchWriter> writer_;  // into batch_; null before the header
-  absl::Time first_waits_since_;
-  int64_t batches_ = 0;
   int64_t rows_ = 0;
   Stop stop_ = Stop::kNo;
   std::string stopped_at_column_;
@@ -139,7 +121,7 @@ class Batches : public postgres::RowSink {
 TurnEnd StreamRows(const Plan& plan, TypeCatalog* types, Turn* turn, MessageStream* stream) {
   const Leg leg = {0, 1};
   Batches batches(plan, types, turn, stream);
-  const absl::StatusOr<postgres::FlightReport> report = FlyLeg(plan, leg, turn, &batches);
+  const absl::StatusOr<postgres::FlightReport> report = FlyLeg(plan, leg, turn, {/*rows=*/&batches});
   if (!report.ok()) return {report.status()};
   if (report->failure.has_value()) {
     if (batches.stopped()) return {batches.StatusOf(report->failure->outcome)};

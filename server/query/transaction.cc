@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "server/base/error.h"
 #include "server/base/errors.h"
@@ -14,6 +13,7 @@
 #include "server/query/leg.h"
 #include "server/query/outcome.h"
 #include "server/query/rpc_status.h"
+#include "server/sql/name.h"
 
 namespace sluice::query {
 namespace {
@@ -33,25 +33,6 @@ absl::StatusOr<absl::Duration> Limit(const google::protobuf::Duration& asked, bo
   const absl::Duration limit = absl::Seconds(asked.seconds()) + absl::Nanoseconds(asked.nanos());
   if (limit > absl::ZeroDuration() && limit <= max) return limit;
   return errors::InvalidField(field, absl::StrCat("must be positive, and at most ", absl::FormatDuration(max)));
-}
-
-std::string Quoted(absl::string_view name) {
-  return absl::StrCat("\"", absl::StrReplaceAll(name, {{"\"", "\"\""}}), "\"");
-}
-
-// Of a savepoint; as PostgreSQL would cut it.
-absl::Status CheckName(absl::string_view name) {
-  constexpr size_t kNameBytesMax = 63;
-  if (name.empty() || name.size() > kNameBytesMax || name.find('\0') != absl::string_view::npos) {
-    return errors::InvalidField("savepoint.name", "a savepoint has a name of 1 to 63 bytes, without NUL");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status WithOutcome(const absl::Status& status, v1::Outcome outcome) {
-  ErrorFacts facts = FactsOf(status);
-  facts.outcome = outcome;
-  return MakeError(std::move(facts));
 }
 
 }  // namespace
@@ -149,9 +130,9 @@ Transaction::StepEnd Transaction::Take(TypeCatalog* types, Turn* turn) {
       const v1::TransactRequest::Savepoint& point = kind == Step::kSavepoint ? step_.savepoint()
                                                     : kind == Step::kRelease ? step_.release()
                                                                              : step_.rollback_to();
-      if (const absl::Status named = CheckName(point.name()); !named.ok()) return Refused(named);
+      if (const absl::Status named = sql::CheckName(point.name(), "savepoint.name"); !named.ok()) return Refused(named);
       const char* what = kind == Step::kSavepoint ? "SAVEPOINT " : kind == Step::kRelease ? "RELEASE " : "ROLLBACK TO ";
-      return RunOwn(absl::StrCat(what, Quoted(point.name())), v1::TransactResponse::OPEN, turn);
+      return RunOwn(absl::StrCat(what, sql::QuotedName(point.name())), v1::TransactResponse::OPEN, turn);
     }
     case Step::kCommit: return RunOwn("COMMIT", v1::TransactResponse::COMMITTED, turn);
     case Step::kRollback: return RunOwn("ROLLBACK", v1::TransactResponse::ROLLED_BACK, turn);

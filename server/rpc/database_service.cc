@@ -27,6 +27,11 @@ auth::Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
   return credentials;
 }
 
+template <typename Reactor>
+Requests RequestsOf(Reactor* reactor) {
+  return Requests(reactor->incoming(), [reactor] { reactor->Ask(); });
+}
+
 }  // namespace
 
 DatabaseService::DatabaseService(const Options& options, const auth::Authenticator* authenticator,
@@ -58,9 +63,25 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DatabaseService::Tr
     grpc::CallbackServerContext* context) {
   auto* reactor = new ConversationReactor(&calls_, context, options_.stream_stall_max);
   reactor->Begin([this, context, reactor](const grpc::ByteBuffer& begin) {
-    auto work = TransactWork(&shop_, reactor->outgoing(), reactor->incoming(), [reactor] { reactor->Ask(); });
+    auto work = TransactWork(&shop_, reactor->outgoing(), RequestsOf(reactor));
     return Open("Transact", std::move(work), context, &begin, reactor) != nullptr;
   });
+  return reactor;
+}
+
+grpc::ServerReadReactor<grpc::ByteBuffer>* DatabaseService::CopyIn(grpc::CallbackServerContext* context,
+                                                                   grpc::ByteBuffer* reply) {
+  auto* reactor = new UploadReactor(&calls_, reply);
+  reactor->Begin([this, context, reactor](const grpc::ByteBuffer& header) {
+    return Open("CopyIn", CopyInWork(RequestsOf(reactor)), context, &header, reactor) != nullptr;
+  });
+  return reactor;
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* DatabaseService::CopyOut(grpc::CallbackServerContext* context,
+                                                                     const grpc::ByteBuffer* request) {
+  auto* reactor = new StreamReactor(&calls_, context, options_.stream_stall_max);
+  Start("CopyOut", CopyOutWork(&shop_, reactor->outgoing()), context, request, reactor);
   return reactor;
 }
 

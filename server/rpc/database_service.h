@@ -22,8 +22,9 @@ namespace sluice::rpc {
 class DatabaseService
     : public v1::Database::WithRawCallbackMethod_Execute<
           v1::Database::WithRawCallbackMethod_ExecuteBatch<v1::Database::WithRawCallbackMethod_ExecuteStream<
-              v1::Database::WithRawCallbackMethod_Transact<v1::Database::WithRawCallbackMethod_Describe<
-                  v1::Database::WithRawCallbackMethod_Ping<v1::Database::Service>>>>>> {
+              v1::Database::WithRawCallbackMethod_Transact<v1::Database::WithRawCallbackMethod_CopyIn<
+                  v1::Database::WithRawCallbackMethod_CopyOut<v1::Database::WithRawCallbackMethod_Describe<
+                      v1::Database::WithRawCallbackMethod_Ping<v1::Database::Service>>>>>>>> {
  public:
   struct Options {
     RequestWork::Limits limits;
@@ -50,6 +51,10 @@ class DatabaseService
   grpc::ServerWriteReactor<grpc::ByteBuffer>* ExecuteStream(grpc::CallbackServerContext* context,
                                                             const grpc::ByteBuffer* request) override;
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Transact(grpc::CallbackServerContext* context) override;
+  grpc::ServerReadReactor<grpc::ByteBuffer>* CopyIn(grpc::CallbackServerContext* context,
+                                                    grpc::ByteBuffer* reply) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* CopyOut(grpc::CallbackServerContext* context,
+                                                      const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* reply) override;
   grpc::ServerUnaryReactor* Ping(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,

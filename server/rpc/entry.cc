@@ -42,6 +42,11 @@ std::shared_ptr<Call> Entry::call() const {
   return call_;
 }
 
+void Entry::EndUnbegun(const absl::Status& status) {
+  const std::shared_ptr<Call> unbegun = call();
+  unbegun == nullptr ? Finish(status, nullptr) : unbegun->Refuse(status);
+}
+
 void Entry::CancelCall() {
   if (const std::shared_ptr<Call> cancelled = call()) cancelled->OnCancel();
 }

@@ -43,6 +43,8 @@ class Entry : public Door {
 
  protected:
   void StartCall() { call()->Start(); }
+  // Ends what has not begun.
+  void EndUnbegun(const absl::Status& status);
   void CancelCall();
 
  private:

@@ -33,7 +33,7 @@ void Incoming::SetPatience(grpc::Alarm* alarm, absl::Duration limit, bool while_
       MutexLock lock(&self->mu_);
       if (self->is_open_ != while_open) return;
     }
-    self->GiveUp(errors::TransactionIdle(limit));
+    self->GiveUp(self->idle_(limit));
   });
 }
 

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -20,7 +21,10 @@ namespace sluice::rpc {
 // may send ahead, as long as what waits here is less than a MiB: then it is held up. Thread-safe.
 class Incoming : public std::enable_shared_from_this<Incoming> {
  public:
-  using Heard = query::Conversation::Heard;
+  using Heard = query::RequestStream::Heard;
+
+  // `idle`: the error of a stream whose client waits for too long with its first messages.
+  explicit Incoming(std::function<absl::Status(absl::Duration)> idle) : idle_(std::move(idle)) {}
 
   // Until somebody claims it, a stream waits for what opens it, and then for the first thing to do: for so long each
   // at most. `give_up` ends it then, or when the gateway ends.
@@ -46,6 +50,7 @@ class Incoming : public std::enable_shared_from_this<Incoming> {
 
   static constexpr size_t kBytesMax = 1 << 20;
 
+  const std::function<absl::Status(absl::Duration)> idle_;
   Mutex mu_;
   CondVar arrival_;
   std::deque<grpc::ByteBuffer> messages_ ABSL_GUARDED_BY(mu_);

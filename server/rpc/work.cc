@@ -11,7 +11,6 @@
 #include "server/query/ping.h"
 #include "server/query/stream_rows.h"
 #include "server/query/transaction.h"
-#include "server/rpc/incoming.h"
 #include "server/rpc/outgoing.h"
 #include "server/rpc/request.h"
 
@@ -172,17 +171,17 @@ class Stream : public RequestWork, private query::MessageStream {
 
 class Transact : public RequestWork, private query::Conversation {
  public:
-  Transact(Workshop* shop, std::shared_ptr<Outgoing> out, std::shared_ptr<Incoming> in, std::function<void()> ask)
-      : shop_(*shop), out_(std::move(out)), in_(std::move(in)), ask_(std::move(ask)) {}
+  Transact(Workshop* shop, std::shared_ptr<Outgoing> out, Requests in)
+      : shop_(*shop), out_(std::move(out)), in_(std::move(in)) {}
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller, const Limits& limits) override {
-    request_bytes_max_ = limits.request_bytes_max;
+    in_.set_bytes_max(limits.request_bytes_max);
     v1::TransactRequest request;
-    RETURN_IF_ERROR(ParseRequest(bytes, request_bytes_max_, &request));
+    RETURN_IF_ERROR(ParseRequest(bytes, limits.request_bytes_max, &request));
     if (!request.has_begin()) return errors::InvalidField("begin", "the first request begins the transaction");
     ASSIGN_OR_RETURN(query::Transaction transaction,
                      query::Transaction::Begin(request.begin(), caller, limits.query, &shop_.book));
-    in_->set_first_limit(transaction.idle_timeout());
+    in_.incoming().set_first_limit(transaction.idle_timeout());
     transaction_.emplace(std::move(transaction));
     return absl::OkStatus();
   }
@@ -190,7 +189,7 @@ class Transact : public RequestWork, private query::Conversation {
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   query::TurnEnd Run(query::Turn* turn) override { return transaction_->Converse(&shop_.types, turn, this); }
   void StopWaiting() override {
-    in_->StopWaiting();
+    in_.incoming().StopWaiting();
     out_->StopWaiting();
   }
   size_t bytes() const override { return sizeof(*this); }
@@ -198,13 +197,8 @@ class Transact : public RequestWork, private query::Conversation {
 
  private:
   absl::StatusOr<Heard> Read(google::protobuf::Message* message, absl::Time until) override {
-    grpc::ByteBuffer bytes;
-    bool asks_for_more = false;
-    const Heard heard = in_->Read(&bytes, until, &asks_for_more);
-    if (asks_for_more) ask_();
-    if (heard != Heard::kMessage) return heard;
-    RETURN_IF_ERROR(ParseRequest(bytes, request_bytes_max_, message));
-    KeepTexts(static_cast<const v1::TransactRequest&>(*message));
+    ASSIGN_OR_RETURN(const Heard heard, in_.Read(message, until));
+    if (heard == Heard::kMessage) KeepTexts(static_cast<const v1::TransactRequest&>(*message));
     return heard;
   }
   // The first ones, of a transaction that may have any number.
@@ -223,18 +217,15 @@ class Transact : public RequestWork, private query::Conversation {
 
   Workshop& shop_;
   const std::shared_ptr<Outgoing> out_;
-  const std::shared_ptr<Incoming> in_;
-  const std::function<void()> ask_;
-  int64_t request_bytes_max_ = 0;
+  Requests in_;
   std::vector<std::string> texts_;
   std::optional<query::Transaction> transaction_;
 };
 
 }  // namespace
 
-std::unique_ptr<RequestWork> TransactWork(Workshop* shop, std::shared_ptr<Outgoing> out, std::shared_ptr<Incoming> in,
-                                          std::function<void()> ask) {
-  return std::make_unique<Transact>(shop, std::move(out), std::move(in), std::move(ask));
+std::unique_ptr<RequestWork> TransactWork(Workshop* shop, std::shared_ptr<Outgoing> out, Requests in) {
+  return std::make_unique<Transact>(shop, std::move(out), std::move(in));
 }
 
 std::unique_ptr<RequestWork> ExecuteWork(Workshop* shop) { return std::make_unique<Execute>(shop); }

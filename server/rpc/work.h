@@ -4,7 +4,6 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,11 +17,11 @@
 #include "server/query/together.h"
 #include "server/query/turn.h"
 #include "server/query/type_catalog.h"
+#include "server/rpc/requests.h"
 #include "server/sql/statement_book.h"
 
 namespace sluice::rpc {
 
-class Incoming;
 class Outgoing;
 
 // What a call does once it has a connection. Kept from turn to turn.
@@ -88,9 +87,9 @@ std::unique_ptr<RequestWork> BatchWork(Workshop* shop);
 std::unique_ptr<RequestWork> DescribeWork(Workshop* shop);
 std::unique_ptr<RequestWork> PingWork();
 std::unique_ptr<RequestWork> StreamWork(Workshop* shop, std::shared_ptr<Outgoing> stream);
-// `ask`: for another message of the client, from any thread while the call is in progress.
-std::unique_ptr<RequestWork> TransactWork(Workshop* shop, std::shared_ptr<Outgoing> out, std::shared_ptr<Incoming> in,
-                                          std::function<void()> ask);
+std::unique_ptr<RequestWork> TransactWork(Workshop* shop, std::shared_ptr<Outgoing> out, Requests in);
+std::unique_ptr<RequestWork> CopyInWork(Requests in);
+std::unique_ptr<RequestWork> CopyOutWork(Workshop* shop, std::shared_ptr<Outgoing> stream);
 
 }  // namespace sluice::rpc
 

@@ -40,6 +40,10 @@ class AccessTest : public testing::Test {
                         HashOf(writers_token), R"(", "permissions": ["sql"]},
       {"name": "reader", "token_sha256": ")",
                         HashOf("reader-token"), R"(", "permissions": ["read_only"]},
+      {"name": "loader", "token_sha256": ")",
+                        HashOf("loader-token"), R"(", "permissions": ["copy"]},
+      {"name": "dumper", "token_sha256": ")",
+                        HashOf("dumper-token"), R"(", "permissions": ["read_only", "copy"]},
       {"name": "listener", "token_sha256": ")",
                         HashOf("listener-token"), R"(", "permissions": ["listen"]},
       {"name": "service", "certificate_san": "spiffe://test/service", "permissions": ["sql"]}]})");
@@ -104,6 +108,37 @@ TEST_F(AccessTest, ACertificateIsAsGoodAsAToken) {
   options.cert_file = stranger.cert;
   options.key_file = stranger.key;
   EXPECT_EQ(Reason(client::Database::Open(options)->Execute("SELECT 1")), "TOKEN_INVALID");
+}
+
+// A table in and out, and nothing of the caller's own SQL.
+TEST_F(AccessTest, CopyingIsAPermissionOfItsOwn) {
+  Direct(postgres_.ConnectionString()).Run("CREATE TABLE loaded (n int)");
+  const Gateway gateway(postgres_.Url(), TlsFlags());
+  const auto load = [](const client::Database& db) {
+    client::CopyWriter copy = db.CopyIn(client::Table("loaded"));
+    copy.Write("1\n");
+    return Reason(copy.Commit());
+  };
+  const auto dump = [](client::CopyReader reader) {
+    std::string all;
+    for (std::string piece; reader.Read(&piece);) all += piece;
+    return reader.status().ok() ? all : ReasonOf(reader.status());
+  };
+  const client::Database loader = As(gateway, "loader-token");
+  EXPECT_EQ(load(loader), "ok");
+  EXPECT_EQ(dump(loader.CopyOut(client::Table("loaded"))), "1\n");
+  EXPECT_EQ(dump(loader.CopyOut(client::Statement("SELECT 1"))), "STATEMENT_NOT_ALLOWED");
+  EXPECT_EQ(Reason(loader.Execute("SELECT 1")), "STATEMENT_NOT_ALLOWED");
+  const client::Database writer = As(gateway, "writer-token");
+  EXPECT_EQ(load(writer), "STATEMENT_NOT_ALLOWED");
+  EXPECT_EQ(dump(writer.CopyOut(client::Table("loaded"))), "STATEMENT_NOT_ALLOWED");
+  // With both: as far as either lets it.
+  const client::Database dumper = As(gateway, "dumper-token");
+  EXPECT_EQ(dump(dumper.CopyOut(client::Statement("SELECT n + 1 FROM loaded"))), "2\n");
+  EXPECT_EQ(dump(dumper.CopyOut(client::Statement("DELETE FROM loaded RETURNING n"))), "STATEMENT_NOT_ALLOWED");
+  EXPECT_EQ(dump(dumper.CopyOut(client::Statement("WITH d AS (DELETE FROM loaded RETURNING n) SELECT n FROM d"))),
+            "READ_ONLY");
+  EXPECT_EQ(Direct(postgres_.ConnectionString()).Value("SELECT count(*) FROM loaded"), "1");
 }
 
 TEST_F(AccessTest, PermissionsHold) {

@@ -366,7 +366,8 @@ TEST_F(TransactTest, ACancelEndsItsStatement) {
 TEST_F(TransactTest, AClientThatIsKilledRollsBack) {
   testing_support::TempDir directory;
   testing_support::Process::Options options;
-  options.command = {"tests/support/idle_transaction", gateway_->address(), "INSERT INTO moves VALUES (1)"};
+  options.command = {"tests/support/abandoned_call", gateway_->address(), "transaction",
+                     "INSERT INTO moves VALUES (1)"};
   options.output_path = directory.File("output");
   {
     const testing_support::Process client(options);

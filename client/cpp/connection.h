@@ -1,0 +1,61 @@
+#ifndef SLUICE_CLIENT_CPP_CONNECTION_H_
+#define SLUICE_CLIENT_CPP_CONNECTION_H_
+
+#include <grpcpp/client_context.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "client/cpp/database.h"
+#include "client/cpp/rpc_status.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "sluice/v1/database.grpc.pb.h"
+
+namespace sluice::client {
+
+v1::CallOptions ToProto(const CallOptions& options);
+
+// What the copies of a Database share: the way to a gateway, or several.
+class Connection {
+ public:
+  // As Database::Open.
+  static absl::StatusOr<std::shared_ptr<const Connection>> Open(const Database::Options& options);
+
+  v1::Database::Stub& database() const { return *database_; }
+  grpc::health::v1::Health::Stub& health() const { return *health_; }
+
+  // Who calls, and until when.
+  void Prepare(absl::Time deadline, grpc::ClientContext* context) const;
+
+  // After so many tries of which the last one failed: whether another one is safe and can help. Waits until
+  // it is time for it.
+  bool WaitToTryAgain(const absl::Status& status, bool read_only, int tries, absl::Time deadline) const;
+
+  // Calls a method, again where that is safe.
+  template <typename Request, typename Response>
+  absl::Status Call(grpc::Status (v1::Database::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                    const Request& request, bool read_only, absl::Duration timeout, Response* response) const {
+    const absl::Time deadline = absl::Now() + timeout;
+    for (int tries = 0;; ++tries) {
+      grpc::ClientContext context;
+      Prepare(deadline, &context);
+      response->Clear();
+      absl::Status status = FromGrpcStatus((database_.get()->*method)(&context, request, response));
+      if (status.ok() || !WaitToTryAgain(status, read_only, tries, deadline)) return status;
+    }
+  }
+
+ private:
+  std::unique_ptr<v1::Database::Stub> database_;
+  std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+  std::string authorization_;
+  int retries_max_ = 0;
+};
+
+}  // namespace sluice::client
+
+#endif  // SLUICE_CLIENT_CPP_CONNECTION_H_
