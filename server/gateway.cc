@@ -72,6 +72,15 @@ postgres::Pool::Options PoolOptions(const config::Config& config) {
   return options;
 }
 
+query::Hub::Options HubOptions(const config::Config& config) {
+  query::Hub::Options options;
+  options.connection.parameters =
+      postgres::PoolerSafeParameters(config.listen_database->parameters, config.application_name);
+  options.connection.connect_timeout = config.connect_timeout;
+  options.heartbeat = config.listen_heartbeat;
+  return options;
+}
+
 // Whole or not at all: whoever waits for the file finds an address in it.
 absl::Status WritePortFile(const std::string& path, const std::string& address) {
   const std::string draft = path + ".tmp";
@@ -95,12 +104,20 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::Config& co
     if (!callers.ok()) return absl::InvalidArgumentError(absl::StrCat("callers_file: ", callers.status().message()));
     gateway->authenticator_.Replace(*std::move(callers));
   }
-  for (const config::DatabaseUrl::Ignored& ignored : config.database.ignored) {
+  std::vector<config::DatabaseUrl::Ignored> all_ignored = config.database.ignored;
+  if (config.listen_database.has_value()) {
+    const auto& of_listener = config.listen_database->ignored;
+    all_ignored.insert(all_ignored.end(), of_listener.begin(), of_listener.end());
+  }
+  for (const config::DatabaseUrl::Ignored& ignored : all_ignored) {
     observer->Record(observe::SettingIgnored{ignored.option, ignored.why});
   }
   gateway->line_ = std::make_unique<admission::Line>(LineOptions(config));
+  if (config.listen_database.has_value()) {
+    gateway->hub_ = std::make_unique<query::Hub>(HubOptions(config), observer);
+  }
   gateway->service_ = std::make_unique<rpc::DatabaseService>(ServiceOptions(config), &gateway->authenticator_,
-                                                             gateway->line_.get(), observer);
+                                                             gateway->line_.get(), gateway->hub_.get(), observer);
   ASSIGN_OR_RETURN(gateway->server_, rpc::Server::Start(ServerOptions(config), gateway->service_.get()));
   gateway->pool_ = std::make_unique<postgres::Pool>(PoolOptions(config), gateway->line_.get(), observer);
   gateway->readiness_ =
@@ -156,6 +173,8 @@ void Gateway::Drain(const std::string& why) {
   absl::SleepFor(config_.drain_delay);
 
   line_->Close();
+  // Nothing else would end a subscription.
+  if (hub_ != nullptr) hub_->Close();
   const absl::Time grace_end = absl::Now() + config_.drain_grace;
   // Calls are served until the grace ends. Streams that others hold (a health Watch) do not
   // count: gRPC would wait for them as well.

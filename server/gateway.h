@@ -11,6 +11,7 @@
 #include "server/config/config.h"
 #include "server/observe/events.h"
 #include "server/postgres/pool.h"
+#include "server/query/hub.h"
 #include "server/readiness.h"
 #include "server/rpc/database_service.h"
 #include "server/rpc/server.h"
@@ -46,6 +47,7 @@ class Gateway {
   // In the order of construction; destruction is the reverse.
   auth::Authenticator authenticator_;
   std::unique_ptr<admission::Line> line_;
+  std::unique_ptr<query::Hub> hub_;  // null without listen_url
   std::unique_ptr<rpc::DatabaseService> service_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<postgres::Pool> pool_;

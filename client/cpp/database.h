@@ -30,6 +30,7 @@
 #include "client/cpp/result.h"
 #include "client/cpp/row_stream.h"
 #include "client/cpp/statement.h"
+#include "client/cpp/subscription.h"
 #include "client/cpp/transaction.h"
 #include "client/cpp/value.h"
 #include "sluice/v1/database.pb.h"
@@ -124,6 +125,10 @@ class Database {
                      const CallOptions& options = StreamOptions()) const;
   CopyReader CopyOut(const Statement& query, const v1::CopyFormat& format = v1::CopyFormat(),
                      const CallOptions& options = StreamOptions()) const;
+
+  // What is notified on these channels, from now on (subscription.h). When it ends, it subscribes again, for `patience`
+  // at most until something comes.
+  Subscription Listen(const std::vector<std::string>& channels, absl::Duration patience = absl::Minutes(1)) const;
 
   // All or nothing, in one round trip to the database. One result for each statement; the
   // error's metadata "statementIndex" names the statement that failed.

@@ -117,6 +117,31 @@ class CopyInCall : public CopyWriter::Wire {
   bool finished_ = false;
 };
 
+class ListenCall : public Subscription::Source {
+ public:
+  ListenCall(const Connection& connection, const v1::ListenRequest& request) {
+    connection.Prepare(absl::InfiniteFuture(), &context_);
+    reader_ = connection.database().Listen(&context_, request);
+  }
+  ~ListenCall() override {
+    if (finished_) return;
+    context_.TryCancel();
+    reader_->Finish();
+  }
+
+  bool Read(v1::ListenResponse* event) override { return reader_->Read(event); }
+  absl::Status Finish() override {
+    finished_ = true;
+    return FromGrpcStatus(reader_->Finish());
+  }
+  void Cancel() override { context_.TryCancel(); }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::ListenResponse>> reader_;
+  bool finished_ = false;
+};
+
 }  // namespace
 
 CallOptions Database::StreamOptions() {
@@ -203,6 +228,16 @@ CopyReader Database::BeginCopyOut(v1::CopyOutRequest request, const CallOptions&
   using Call = AnswerCall<CopyReader::Source, v1::CopyOutResponse>;
   auto call = Call::Begin<v1::CopyOutRequest>(*connection_, &v1::Database::Stub::CopyOut, request, options);
   return call.ok() ? CopyReader(*std::move(call)) : CopyReader(call.status());
+}
+
+Subscription Database::Listen(const std::vector<std::string>& channels, absl::Duration patience) const {
+  v1::ListenRequest request;
+  for (const std::string& channel : channels) request.add_channels(channel);
+  return Subscription(
+      [connection = connection_, request]() -> std::unique_ptr<Subscription::Source> {
+        return std::make_unique<ListenCall>(*connection, request);
+      },
+      patience);
 }
 
 }  // namespace sluice::client

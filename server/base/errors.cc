@@ -243,6 +243,18 @@ absl::Status SenderStalled(v1::Outcome outcome, absl::Duration limit) {
                {{"limit", absl::FormatDuration(limit)}});
 }
 
+absl::Status ListenOff() {
+  return Refused(
+      StatusCode::kFailedPrecondition, "LISTEN_OFF",
+      "this gateway has no listen_url: LISTEN takes a connection that stays a session, to PostgreSQL itself or "
+      "to a pooler in session mode");
+}
+
+absl::Status SubscriberTooSlow(int64_t limit) {
+  return Refused(StatusCode::kResourceExhausted, "SUBSCRIBER_TOO_SLOW",
+                 absl::StrCat("dropped: more than ", limit, " events waited for it"), {{"limit", absl::StrCat(limit)}});
+}
+
 absl::Status TwoAnswers(v1::Outcome outcome) {
   return Ended(StatusCode::kFailedPrecondition, "STATEMENT_NOT_SUPPORTED",
                "several rules return rows, which a stream has no place for: use Execute", outcome);

@@ -88,6 +88,9 @@ absl::Status ResponseTooLarge(absl::string_view what, int64_t limit, int64_t row
 absl::Status ReaderStalled(v1::Outcome outcome);
 // The client of a stream sent nothing for a long time.
 absl::Status SenderStalled(v1::Outcome outcome, absl::Duration limit);
+// Listen, where no connection for it is known; and a subscriber that does not take what comes.
+absl::Status ListenOff();
+absl::Status SubscriberTooSlow(int64_t limit);
 // Several rules of a table return rows, which a stream has no place for.
 absl::Status TwoAnswers(v1::Outcome outcome);
 // A streamed value that is not in the form of the kind that its column was told to have.

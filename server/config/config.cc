@@ -76,6 +76,17 @@ void CheckDatabase(Checker* check, Config* config) {
   }
 }
 
+void CheckListener(Checker* check, Config* config) {
+  config->listen_heartbeat = check->Duration("listen_heartbeat", absl::Milliseconds(10), absl::Hours(1));
+  if (check->Text("listen_url").empty()) return;
+  absl::StatusOr<DatabaseUrl> url = ParseDatabaseUrl(check->Text("listen_url"));
+  if (url.ok()) {
+    config->listen_database = *std::move(url);
+  } else {
+    check->Problem("listen_url", url.status().message());
+  }
+}
+
 void CheckWhoGetsIn(Checker* check, const Config& config) {
   const bool unix_socket = absl::StartsWith(config.listen, "unix:") && config.listen.size() > 5;
   int port = -1;
@@ -140,6 +151,7 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
   config.flight_work_max = check.Duration("flight_work_max", absl::Milliseconds(1), absl::Seconds(10));
   config.request_bytes_max = check.Number("request_bytes_max", 1024, 256 << 20);
   config.reply_bytes_max = check.Number("reply_bytes_max", 1024, 256 << 20);
+  CheckListener(&check, &config);
   config.drain_delay = check.Duration("drain_delay", absl::ZeroDuration(), absl::Minutes(10));
   config.drain_grace = check.Duration("drain_grace", absl::ZeroDuration(), absl::Hours(1));
   const std::string& log_format = check.OneOf("log_format", {"auto", "json", "text"});

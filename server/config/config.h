@@ -41,6 +41,8 @@ struct Config {
   absl::Duration flight_work_max;
   int64_t request_bytes_max = 0;
   int64_t reply_bytes_max = 0;
+  std::optional<DatabaseUrl> listen_database;  // listen_url
+  absl::Duration listen_heartbeat;
   absl::Duration drain_delay;
   absl::Duration drain_grace;
   LogFormat log_format = LogFormat::kAuto;

@@ -166,6 +166,8 @@ const std::vector<Setting>& Settings() {
       {"flight_work_max", "SLUICE_FLIGHT_WORK_MAX", "3ms", "How long PostgreSQL may need for them together, as they run one after the other; or as long as a round trip to it takes (50ms at most), if that is more."},
       {"request_bytes_max", "SLUICE_REQUEST_BYTES_MAX", "4194304", "Of one request."},
       {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default. A client whose limit is lower refuses an answer whose work is done."},
+      {"listen_url", "SLUICE_LISTEN_URL", "", "The same database for LISTEN, by a connection that stays a session: PostgreSQL itself, or a pooler in session mode. Without it Listen is off."},
+      {"listen_heartbeat", "SLUICE_LISTEN_HEARTBEAT", "10s", "How often that connection is proven, and those who listen hear that it was."},
       {"drain_delay", "SLUICE_DRAIN_DELAY", "500ms", "On SIGTERM, from NOT_SERVING until newcomers are refused, so that load balancers notice first."},
       {"drain_grace", "SLUICE_DRAIN_GRACE", "10s", "After that, how long calls may take to end."},
       {"log_format", "SLUICE_LOG_FORMAT", "auto", "json, text, or auto: text on a terminal."},

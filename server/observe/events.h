@@ -56,6 +56,15 @@ struct ConnectionDiscarded {
   std::string why;
   absl::Duration age;
 };
+// The connection for LISTEN. Also when it could not be opened.
+struct ListenerOpened {
+  std::string server_version;
+  bool behind_pooler = false;
+  absl::Duration took;
+};
+struct ListenerLost {
+  std::string why;
+};
 // Of the log: more happened than could be written.
 struct LinesDropped {
   int64_t lines = 0;
@@ -75,9 +84,9 @@ struct CallFinished {
   std::vector<std::string> statements;
 };
 
-using Event =
-    std::variant<GatewayStarted, GatewayDraining, GatewayStopped, SettingIgnored, CallersReloaded, CallersRefused,
-                 ConnectionOpened, ConnectionFailed, ConnectionDiscarded, LinesDropped, HealthChanged, CallFinished>;
+using Event = std::variant<GatewayStarted, GatewayDraining, GatewayStopped, SettingIgnored, CallersReloaded,
+                           CallersRefused, ConnectionOpened, ConnectionFailed, ConnectionDiscarded, ListenerOpened,
+                           ListenerLost, LinesDropped, HealthChanged, CallFinished>;
 
 // Thread-safe; must not block for long.
 class Observer {

@@ -68,6 +68,12 @@ struct Describe {
   Line operator()(const ConnectionDiscarded& e) const {
     return {Level::kInfo, "connection_discarded", {{"why", e.why}, {"age_ms", Milliseconds(e.age)}}};
   }
+  Line operator()(const ListenerOpened& e) const {
+    return {Level::kInfo,
+            "listener_opened",
+            {{"server_version", e.server_version}, {"pooler", e.behind_pooler}, {"took_ms", Milliseconds(e.took)}}};
+  }
+  Line operator()(const ListenerLost& e) const { return {Level::kWarning, "listener_lost", {{"why", e.why}}}; }
   Line operator()(const LinesDropped& e) const { return {Level::kWarning, "log_dropped", {{"lines", e.lines}}}; }
   Line operator()(const HealthChanged& e) const {
     return {e.ready ? Level::kInfo : Level::kWarning, "health_changed", {{"ready", e.ready}}};

@@ -1,7 +1,12 @@
 #include "server/postgres/interrupt.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
 
 namespace sluice::postgres {
 
@@ -9,16 +14,26 @@ Interrupt::Interrupt() : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 Interrupt::~Interrupt() { close(event_); }
 
+// In this order, and Clear in the other one: so that the descriptor is never left readable without the flag, which
+// would make a loop of whoever waits for both.
 void Interrupt::Raise() {
-  raised_ = true;
   eventfd_write(event_, 1);
+  raised_ = true;
 }
 
 void Interrupt::Clear() {
   if (!raised_) return;
+  raised_ = false;
   eventfd_t ignored;
   eventfd_read(event_, &ignored);
-  raised_ = false;
+}
+
+void Interrupt::Await(absl::Time until) const {
+  while (!raised_ && absl::Now() < until) {
+    const absl::Duration left = std::clamp(until - absl::Now(), absl::ZeroDuration(), absl::Hours(1));
+    pollfd wait = {event_, POLLIN, 0};
+    poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
+  }
 }
 
 }  // namespace sluice::postgres

@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "absl/time/time.h"
+
 namespace sluice::postgres {
 
 // Wakes one thread that waits in poll(): a flag with a file descriptor.
@@ -16,6 +18,7 @@ class Interrupt {
   // Any thread.
   void Raise();
   // The waiting thread.
+  void Await(absl::Time until) const;
   bool raised() const { return raised_; }
   void Clear();
   // Readable while raised.

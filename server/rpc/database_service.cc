@@ -8,7 +8,9 @@
 
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
+#include "server/base/status_macros.h"
 #include "server/rpc/reactors.h"
+#include "server/rpc/request.h"
 
 namespace sluice::rpc {
 
@@ -35,8 +37,8 @@ Requests RequestsOf(Reactor* reactor) {
 }  // namespace
 
 DatabaseService::DatabaseService(const Options& options, const auth::Authenticator* authenticator,
-                                 admission::Line* line, observe::Observer* observer)
-    : options_(options), authenticator_(*authenticator), line_(*line), observer_(*observer) {}
+                                 admission::Line* line, query::Hub* hub, observe::Observer* observer)
+    : options_(options), authenticator_(*authenticator), line_(*line), hub_(hub), observer_(*observer) {}
 
 grpc::ServerUnaryReactor* DatabaseService::Execute(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
@@ -85,6 +87,29 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* DatabaseService::CopyOut(grpc::Callb
   return reactor;
 }
 
+grpc::ServerWriteReactor<grpc::ByteBuffer>* DatabaseService::Listen(grpc::CallbackServerContext* context,
+                                                                    const grpc::ByteBuffer* request) {
+  auto* reactor = new ListenReactor(&calls_, context, options_.stream_stall_max);
+  absl::StatusOr<Subscription::Facts> facts = PrepareListen(*context, *request);
+  if (!facts.ok()) {
+    Refuse("Listen", "", facts.status(), reactor);
+  } else {
+    reactor->Begin(std::make_shared<Subscription>(*std::move(facts), reactor->outgoing(), hub_, &observer_));
+  }
+  return reactor;
+}
+
+absl::StatusOr<Subscription::Facts> DatabaseService::PrepareListen(const grpc::CallbackServerContext& context,
+                                                                   const grpc::ByteBuffer& bytes) const {
+  ASSIGN_OR_RETURN(const auth::Caller caller, authenticator_.Identify(CredentialsOf(context)));
+  v1::ListenRequest request;
+  RETURN_IF_ERROR(ParseRequest(bytes, options_.limits.request_bytes_max, &request));
+  if (!caller.may.listen) return errors::StatementNotAllowed(caller.name, "listen");
+  ASSIGN_OR_RETURN(std::vector<std::string> channels, ChannelsOf(request));
+  if (hub_ == nullptr) return errors::ListenOff();
+  return Subscription::Facts{caller.name, std::move(channels)};
+}
+
 grpc::ServerUnaryReactor* DatabaseService::Describe(grpc::CallbackServerContext* context,
                                                     const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
   auto* reactor = new UnaryReactor(&calls_, reply);
@@ -119,12 +144,7 @@ std::shared_ptr<Call> DatabaseService::Open(const char* method, std::unique_ptr<
                             : TimeBudget::Of(facts.arrived_at, held ? options_.stream_timeout : options_.call_timeout);
 
   const auto refuse = [&](const absl::Status& status) {
-    observe::CallFinished event;
-    event.method = method;
-    event.caller = facts.caller.name;
-    event.status = status;
-    observer_.Record(event);
-    entry->Finish(status, nullptr);
+    Refuse(method, facts.caller.name, status, entry);
     return nullptr;
   };
   absl::StatusOr<auth::Caller> caller = authenticator_.Identify(CredentialsOf(*context));
@@ -137,6 +157,15 @@ std::shared_ptr<Call> DatabaseService::Open(const char* method, std::unique_ptr<
   auto call = std::make_shared<Call>(std::move(facts), std::move(work), &line_, &observer_, entry);
   entry->Attach(call);
   return call;
+}
+
+void DatabaseService::Refuse(const char* method, const std::string& caller, const absl::Status& status, Entry* entry) {
+  observe::CallFinished event;
+  event.method = method;
+  event.caller = caller;
+  event.status = status;
+  observer_.Record(event);
+  entry->Finish(status, nullptr);
 }
 
 }  // namespace sluice::rpc

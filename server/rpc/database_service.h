@@ -2,13 +2,17 @@
 #define SLUICE_SERVER_RPC_DATABASE_SERVICE_H_
 
 #include <memory>
+#include <string>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/admission/line.h"
 #include "server/auth/authenticator.h"
 #include "server/observe/events.h"
+#include "server/query/hub.h"
 #include "server/rpc/call.h"
 #include "server/rpc/entry.h"
+#include "server/rpc/subscription.h"
 #include "server/rpc/work.h"
 #include "sluice/v1/database.grpc.pb.h"
 
@@ -20,11 +24,11 @@ namespace sluice::rpc {
 // The methods are "raw" (bytes in, bytes out), so that bytes that are no request get a
 // clear error and a reply is written by the connection's thread.
 class DatabaseService
-    : public v1::Database::WithRawCallbackMethod_Execute<
-          v1::Database::WithRawCallbackMethod_ExecuteBatch<v1::Database::WithRawCallbackMethod_ExecuteStream<
-              v1::Database::WithRawCallbackMethod_Transact<v1::Database::WithRawCallbackMethod_CopyIn<
-                  v1::Database::WithRawCallbackMethod_CopyOut<v1::Database::WithRawCallbackMethod_Describe<
-                      v1::Database::WithRawCallbackMethod_Ping<v1::Database::Service>>>>>>>> {
+    : public v1::Database::WithRawCallbackMethod_Execute<v1::Database::WithRawCallbackMethod_ExecuteBatch<
+          v1::Database::WithRawCallbackMethod_ExecuteStream<v1::Database::WithRawCallbackMethod_Transact<
+              v1::Database::WithRawCallbackMethod_CopyIn<v1::Database::WithRawCallbackMethod_CopyOut<
+                  v1::Database::WithRawCallbackMethod_Listen<v1::Database::WithRawCallbackMethod_Describe<
+                      v1::Database::WithRawCallbackMethod_Ping<v1::Database::Service>>>>>>>>> {
  public:
   struct Options {
     RequestWork::Limits limits;
@@ -38,9 +42,9 @@ class DatabaseService
     bool echo_sql = false;
   };
 
-  // All must outlive the service.
+  // All must outlive the service. `hub` is null where nobody can listen.
   DatabaseService(const Options& options, const auth::Authenticator* authenticator, admission::Line* line,
-                  observe::Observer* observer);
+                  query::Hub* hub, observe::Observer* observer);
 
   CallBook& calls() { return calls_; }
 
@@ -55,6 +59,8 @@ class DatabaseService
                                                     grpc::ByteBuffer* reply) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* CopyOut(grpc::CallbackServerContext* context,
                                                       const grpc::ByteBuffer* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Listen(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* reply) override;
   grpc::ServerUnaryReactor* Ping(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
@@ -68,9 +74,15 @@ class DatabaseService
   void Start(const char* method, std::unique_ptr<RequestWork> work, grpc::CallbackServerContext* context,
              const grpc::ByteBuffer* request, Entry* entry);
 
+  absl::StatusOr<Subscription::Facts> PrepareListen(const grpc::CallbackServerContext& context,
+                                                    const grpc::ByteBuffer& bytes) const;
+  // Ends what has not become a call, and says so in the log.
+  void Refuse(const char* method, const std::string& caller, const absl::Status& status, Entry* entry);
+
   const Options options_;
   const auth::Authenticator& authenticator_;
   admission::Line& line_;
+  query::Hub* const hub_;
   observe::Observer& observer_;
   Workshop shop_;
   CallBook calls_;

@@ -17,6 +17,22 @@ grpc::ByteBuffer Serialize(const google::protobuf::Message& message) {
   return grpc::ByteBuffer(&owner, 1);
 }
 
+Outgoing::~Outgoing() {
+  if (total_ != nullptr) *total_ -= counted_;
+}
+
+void Outgoing::CountIn(std::shared_ptr<std::atomic<int64_t>> total) {
+  MutexLock lock(&mu_);
+  total_ = std::move(total);
+}
+
+void Outgoing::Count() {
+  if (total_ == nullptr) return;
+  const auto waiting = static_cast<int64_t>(waiting_.size());
+  *total_ += waiting - counted_;
+  counted_ = waiting;
+}
+
 Outgoing::Written Outgoing::Write(const google::protobuf::Message& message, absl::Time until) {
   grpc::ByteBuffer bytes = Serialize(message);
   {
@@ -41,6 +57,23 @@ void Outgoing::WriteLast(const google::protobuf::Message& message) {
     waiting_.push_back(std::move(bytes));
   }
   SendNext();
+}
+
+bool Outgoing::Post(grpc::ByteBuffer message, size_t waiting_max) {
+  {
+    MutexLock lock(&mu_);
+    if (is_broken_ || waiting_.size() >= waiting_max) return false;
+    waiting_.push_back(std::move(message));
+    Count();
+  }
+  SendNext();
+  return true;
+}
+
+void Outgoing::DropWaiting() {
+  MutexLock lock(&mu_);
+  waiting_.clear();
+  Count();
 }
 
 void Outgoing::Finish(const grpc::Status& status) {
@@ -93,6 +126,7 @@ void Outgoing::SendNext() {
     if (!waiting_.empty()) {
       sending_ = std::move(waiting_.front());
       waiting_.pop_front();
+      Count();
       is_sending_ = true;
     } else {
       end.swap(end_);

@@ -5,6 +5,8 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -40,9 +42,17 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
   // Both live until OnDone.
   Outgoing(Wire* wire, grpc::CallbackServerContext* context, absl::Duration stall_max)
       : stall_max_(stall_max), wire_(wire), context_(context) {}
+  ~Outgoing();
+
+  // What waits here counts there from now on.
+  void CountIn(std::shared_ptr<std::atomic<int64_t>> total);
 
   Written Write(const google::protobuf::Message& message, absl::Time until);
   void WriteLast(const google::protobuf::Message& message);
+  // One of many, without waiting. False if `waiting_max` wait already, or nothing goes out any more.
+  bool Post(grpc::ByteBuffer message, size_t waiting_max);
+  // What waits is not sent.
+  void DropWaiting();
   // Behind all that was written.
   void Finish(const grpc::Status& status);
   // The client has left, or the gateway ends: nobody waits for it any longer.
@@ -54,6 +64,7 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
 
  private:
   void SendNext();
+  void Count() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CutOff();
 
   const absl::Duration stall_max_;
@@ -63,6 +74,9 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
   CondVar taken_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mu_);  // null after OnDone
   std::deque<grpc::ByteBuffer> waiting_ ABSL_GUARDED_BY(mu_);
+  // Null: nobody counts what waits. Of it, what this has there.
+  std::shared_ptr<std::atomic<int64_t>> total_ ABSL_GUARDED_BY(mu_);
+  int64_t counted_ ABSL_GUARDED_BY(mu_) = 0;
   bool is_sending_ ABSL_GUARDED_BY(mu_) = false;
   // No message reaches the client any more.
   bool is_broken_ ABSL_GUARDED_BY(mu_) = false;

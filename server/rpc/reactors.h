@@ -15,6 +15,7 @@
 #include "server/rpc/grpc_status.h"
 #include "server/rpc/incoming.h"
 #include "server/rpc/outgoing.h"
+#include "server/rpc/subscription.h"
 
 namespace sluice::rpc {
 
@@ -68,6 +69,24 @@ class OutgoingReactor : public Reactor, public Entry, private Wire {
 };
 
 using StreamReactor = OutgoingReactor<grpc::ServerWriteReactor<grpc::ByteBuffer>>;
+
+// What others notify: a call without an end of its own.
+class ListenReactor : public StreamReactor {
+ public:
+  using StreamReactor::StreamReactor;
+
+  void Begin(std::shared_ptr<Subscription> subscription) {
+    subscription_ = std::move(subscription);
+    subscription_->Start();
+  }
+  void OnCancel() override {
+    if (subscription_ != nullptr) subscription_->OnCancel();
+  }
+
+ private:
+  // Null for a call that was refused.
+  std::shared_ptr<Subscription> subscription_;
+};
 
 // What comes in as a stream, whose first message opens the call, and whose second one, or end, sends it to the Line:
 // until then it needs no connection.

@@ -141,6 +141,20 @@ TEST_F(AccessTest, CopyingIsAPermissionOfItsOwn) {
   EXPECT_EQ(Direct(postgres_.ConnectionString()).Value("SELECT count(*) FROM loaded"), "1");
 }
 
+TEST_F(AccessTest, ListeningIsAPermissionOfItsOwn) {
+  std::vector<std::string> flags = TlsFlags();
+  flags.push_back("--listen_url=" + postgres_.Url());
+  const Gateway gateway(postgres_.Url(), flags);
+  client::Subscription listener = As(gateway, "listener-token").Listen({"a"});
+  EXPECT_TRUE(listener.Next()) << listener.status();
+  client::Subscription writer = As(gateway, "writer-token").Listen({"a"});
+  EXPECT_FALSE(writer.Next());
+  EXPECT_EQ(ReasonOf(writer.status()), "STATEMENT_NOT_ALLOWED");
+  client::Subscription stranger = As(gateway, "guess").Listen({"a"});
+  EXPECT_FALSE(stranger.Next());
+  EXPECT_EQ(ReasonOf(stranger.status()), "TOKEN_INVALID");
+}
+
 TEST_F(AccessTest, PermissionsHold) {
   Direct(postgres_.ConnectionString()).Run("CREATE TABLE kept (n int)");
   const Gateway gateway(postgres_.Url(), TlsFlags());

@@ -31,11 +31,12 @@ def forbid(pattern, rule, where, but=()):
 forbid(r"\b(throw|catch)\b|#include <(pqxx|libpq)", "exceptions, libpqxx and libpq stay in server/postgres", "server/",
        but=("server/postgres/",))
 forbid(r"\bstd::thread\b", "threads have owners (ARCHITECTURE.md)", "server/",
-       but=("server/admission/line", "server/postgres/pool", "server/postgres/canceller", "server/readiness", "server/observe/log"))
+       but=("server/admission/line", "server/postgres/pool", "server/postgres/canceller", "server/query/hub", "server/readiness",
+            "server/observe/log"))
 forbid(r"std::(cerr|cout)|\b(f|v)?printf\(|fputs\(", "only server/observe writes logs, and main what is asked of it", "server/",
        but=("server/observe/", "server/main.cc"))
 forbid(r"\b(SleepFor|usleep|sleep_for|sleep)\(", "tests wait for what they wait for (Eventually), never for time", "tests/",
-       but=("tests/support/process.cc",))
+       but=("tests/support/process.cc", "tests/benchmark/listen.cc"))  # the latter keeps a pace
 forbid(r"absl::Mutex\b", "sluice::Mutex, which ThreadSanitizer knows", "server/", but=("server/base/mutex.h",))
 forbid(r"absl/synchronization|std::mutex", "sluice::Mutex, which is annotated", "server/", but=("server/base/mutex.h", "server/main.cc"))
 

@@ -1,0 +1,124 @@
+#ifndef SLUICE_SERVER_QUERY_HUB_H_
+#define SLUICE_SERVER_QUERY_HUB_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/base/mutex.h"
+#include "server/observe/events.h"
+#include "server/postgres/connection.h"
+#include "server/postgres/interrupt.h"
+#include "server/postgres/listener.h"
+#include "sluice/v1/database.pb.h"
+
+namespace sluice::query {
+
+// The bytes of a v1::ListenResponse, made once for all who get it.
+using EventBytes = std::shared_ptr<const std::string>;
+
+// Who listens. Called on the hub's thread, which must not be held up.
+class Subscriber {
+ public:
+  virtual ~Subscriber() = default;
+  virtual const std::vector<std::string>& channels() const = 0;
+  virtual void Deliver(const EventBytes& event) = 0;
+  // The hub has nothing more for it. May come twice.
+  virtual void End(const absl::Status& status) = 0;
+};
+
+// One connection that LISTENs, and any number of subscribers. A thread of its own keeps it while there are any, opens
+// it again when it is lost, and says so. Thread-safe.
+class Hub {
+ public:
+  struct Options {
+    postgres::Connection::Options connection;
+    // How often the connection is proven, and subscribers hear that it was.
+    absl::Duration heartbeat = absl::Seconds(10);
+    int subscribers_max = 20000;
+    size_t channels_max = 10000;
+    // Kept without subscribers for so long.
+    absl::Duration idle_max = absl::Minutes(1);
+  };
+
+  // `observer` must outlive the hub.
+  Hub(const Options& options, observe::Observer* observer);
+  ~Hub();
+
+  // GATEWAY_OVERLOADED, DRAINING. It gets its first event when LISTEN is in force.
+  absl::Status Join(std::shared_ptr<Subscriber> subscriber);
+  // Nothing that happens from now on is delivered to it, but something may be on its way.
+  void Leave(const std::shared_ptr<Subscriber>& subscriber);
+  // Ends all: DRAINING.
+  void Close();
+
+ private:
+  struct Member {
+    std::shared_ptr<Subscriber> subscriber;
+    // Has been told that LISTEN is in force; was told so at some time.
+    bool is_ready = false;
+    bool was_ready = false;
+  };
+  struct Channel {
+    absl::flat_hash_set<Subscriber*> subscribers;
+    bool in_force = false;
+  };
+
+  void Run();
+  bool AwaitDemand();
+  std::unique_ptr<postgres::Listener> Connect();
+  void Serve(postgres::Listener* listener);
+  bool TakeChanges();
+  void Add(std::shared_ptr<Subscriber> subscriber);
+  void Remove(Subscriber* subscriber);
+  bool PutInForce(postgres::Listener* listener);
+  void TellReady();
+  void Deliver(const std::vector<postgres::Notification>& notifications);
+  void SendHeartbeats();
+  void DeliverToReady(const v1::ListenResponse& event);
+  void OnLost(const postgres::ServerError& error);
+  void OnNotConnected(const postgres::Connection::OpenFailure& failure);
+  void RefuseNewcomers();
+  void EndAll(const absl::Status& status);
+
+  Options options_;
+  observe::Observer& observer_;
+  std::atomic<int> subscribers_{0};
+  // Attempts to connect are given up.
+  std::atomic<bool> closing_{false};
+  postgres::Interrupt wake_;
+
+  Mutex mu_;
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::shared_ptr<Subscriber>> joining_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<Subscriber>> leaving_ ABSL_GUARDED_BY(mu_);
+
+  // The thread's own.
+  absl::flat_hash_map<Subscriber*, Member> members_;
+  absl::flat_hash_map<std::string, Channel> channels_;
+  // Nothing of them has been asked for, or they are not wanted any more.
+  absl::flat_hash_set<std::string> to_listen_, to_unlisten_;
+  bool someone_is_not_ready_ = false;
+  // Who is still to hear that the connection was proven; some may be gone.
+  std::vector<Subscriber*> heartbeats_;
+  // When notifications were last known to come.
+  absl::Time good_at_ = absl::InfinitePast();
+  // Of the attempts to connect: how many have failed one after the other, when to make the next, and what newcomers
+  // hear until then.
+  int failures_ = 0;
+  absl::Time try_at_ = absl::InfinitePast();
+  absl::Status refusal_;
+
+  std::thread thread_;
+};
+
+}  // namespace sluice::query
+
+#endif  // SLUICE_SERVER_QUERY_HUB_H_

@@ -1,0 +1,92 @@
+#include "server/rpc/subscription.h"
+
+#include <grpc/slice.h>
+#include <grpcpp/support/slice.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+#include "server/base/status_macros.h"
+#include "server/rpc/grpc_status.h"
+#include "server/sql/name.h"
+
+namespace sluice::rpc {
+namespace {
+
+// Events that may wait for one client. Of a few hundred bytes each besides what they share; so where very many wait for
+// all together, each has room for few.
+constexpr size_t kWaitingMax = 10000, kWaitingMaxOfMany = 100;
+constexpr int64_t kMany = 1000000;
+
+const std::shared_ptr<std::atomic<int64_t>>& WaitingForAll() {
+  static const auto& waiting = *new std::shared_ptr<std::atomic<int64_t>>(std::make_shared<std::atomic<int64_t>>(0));
+  return waiting;
+}
+
+// The bytes themselves, which all who get them share.
+grpc::ByteBuffer Share(const query::EventBytes& event) {
+  auto* owner = new query::EventBytes(event);
+  const grpc_slice raw = grpc_slice_new_with_user_data(
+      const_cast<char*>(event->data()), event->size(),
+      [](void* owner) { delete static_cast<query::EventBytes*>(owner); }, owner);
+  const grpc::Slice slice(raw, grpc::Slice::STEAL_REF);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> ChannelsOf(const v1::ListenRequest& request) {
+  constexpr int kChannelsMax = 100;
+  if (request.channels().empty()) return errors::InvalidField("channels", "there is none to listen to");
+  if (request.channels_size() > kChannelsMax) {
+    return errors::RequestTooLarge("channels", kChannelsMax, request.channels_size(), "channels");
+  }
+  std::vector<std::string> channels;
+  for (const std::string& name : request.channels()) {
+    RETURN_IF_ERROR(sql::CheckName(name, absl::StrCat("channels[", channels.size(), "]")));
+    channels.push_back(name);
+  }
+  std::sort(channels.begin(), channels.end());
+  channels.erase(std::unique(channels.begin(), channels.end()), channels.end());
+  return channels;
+}
+
+Subscription::Subscription(Facts facts, std::shared_ptr<Outgoing> outgoing, query::Hub* hub,
+                           observe::Observer* observer)
+    : facts_(std::move(facts)), outgoing_(std::move(outgoing)), hub_(*hub), observer_(*observer) {
+  outgoing_->CountIn(WaitingForAll());
+}
+
+void Subscription::Start() {
+  const absl::Status joined = hub_.Join(shared_from_this());
+  if (!joined.ok()) End(joined);
+}
+
+void Subscription::OnCancel() { End(errors::Cancelled(v1::OUTCOME_NOT_STARTED)); }
+
+void Subscription::Deliver(const query::EventBytes& event) {
+  const size_t waiting_max = *WaitingForAll() > kMany ? kWaitingMaxOfMany : kWaitingMax;
+  if (outgoing_->Post(Share(event), waiting_max)) return;
+  outgoing_->DropWaiting();
+  End(errors::SubscriberTooSlow(static_cast<int64_t>(waiting_max)));
+}
+
+void Subscription::End(const absl::Status& status) {
+  {
+    MutexLock lock(&mu_);
+    if (ended_) return;
+    ended_ = true;
+  }
+  hub_.Leave(shared_from_this());
+  observe::CallFinished event;
+  event.method = "Listen";
+  event.caller = facts_.caller;
+  event.status = status;
+  observer_.Record(event);
+  outgoing_->Finish(ToGrpcStatus(status));
+}
+
+}  // namespace sluice::rpc
