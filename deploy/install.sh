@@ -8,9 +8,10 @@ packages=(
   g++ libc6-dev
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
   libpqxx-dev libpq-dev libssl-dev libjemalloc-dev nlohmann-json3-dev libcli11-dev
+  libedit-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   grpc-proto golang-github-gogo-googleapis-dev
-  postgresql pgbouncer openssl
+  postgresql pgbouncer openssl less
   python3 python3-grpcio python3-protobuf
 )
 

@@ -6,74 +6,20 @@
 #include <iostream>
 #include <iterator>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "client/cli/error_text.h"
+#include "client/cli/report.h"
 #include "client/cli/table.h"
 #include "client/cli/terminal.h"
 #include "client/cpp/error.h"
 #include "server/admin/doctor.h"
-#include "server/base/file.h"
-#include "server/base/status_macros.h"
 
 namespace sluice::cli {
 namespace {
-
-void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-void PrintError(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stderr); }
-
-// A script may take kExitUnreachable for "nothing was done".
-int ExitCodeOf(const absl::Status& status) {
-  if (status.ok()) return kExitOk;
-  const bool reached = client::IsFromGateway(status) || client::OutcomeOf(status) != v1::OUTCOME_NOT_STARTED;
-  return reached ? kExitFailed : kExitUnreachable;
-}
-
-absl::StatusOr<client::Database> Open(Target target) {
-  if (!target.token_file.empty()) {
-    ASSIGN_OR_RETURN(const std::string text, ReadFile(target.token_file));
-    // A mounted secret often ends with a newline.
-    target.options.token = std::string(absl::StripAsciiWhitespace(text));
-    if (target.options.token.empty()) return absl::InvalidArgumentError(target.token_file + " is empty");
-  }
-  return client::Database::Open(target.options);
-}
-
-std::string WhereItLooked(const Target& target) {
-  return absl::StrCat("Is sluiced serving at ", Printable(target.options.target),
-                      "? (--target, SLUICE_TARGET, --tls)\n");
-}
-
-int Fail(const Target& target, const absl::Status& status, absl::string_view sql = "") {
-  PrintError(ErrorText(status, sql));
-  const int exit_code = ExitCodeOf(status);
-  if (exit_code == kExitUnreachable) PrintError(WhereItLooked(target));
-  return exit_code;
-}
-
-// Reports a wrong option of the connection itself.
-int FailToOpen(const absl::Status& status) {
-  PrintError(absl::StrCat("sluice: ", status.message(), "\n"));
-  return kExitUsage;
-}
-
-void PrintNotices(const google::protobuf::RepeatedPtrField<v1::Notice>& notices) {
-  for (const v1::Notice& notice : notices) {
-    PrintError(absl::StrCat(Printable(notice.severity()), ": ", PrintableLines(notice.message()), "\n"));
-  }
-}
-
-void PrintResult(const client::Result& result, Format format) {
-  PrintNotices(result.proto().notices());
-  if (format == Format::kJson) return Print(AsJson(result.proto()));
-  if (format == Format::kCsv) return Print(AsCsv(result.proto()));
-  if (result.proto().columns().empty()) return Print(AsWords(result.proto()) + "\n");
-  Print(absl::StrCat(AsTable(result.proto()), "(", result.size(), result.size() == 1 ? " row)\n" : " rows)\n"));
-}
 
 // Of any size: each batch is printed as it comes.
 absl::Status StreamCsv(const client::Database& db, const client::Statement& statement,

@@ -4,6 +4,8 @@
 // What the sluice command does, once its arguments are read. Each prints its result, or what
 // went wrong and what to do about it, and returns the exit code.
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,37 @@ struct BatchArguments {
   CallArguments call;
 };
 int RunBatch(const Target& target, const BatchArguments& arguments);
+
+struct CopyArguments {
+  bool is_in = false;
+  std::string table;  // or, of a copy out, a query
+  std::string query;
+  std::vector<std::string> columns;
+  bool csv = false;
+  bool binary = false;
+  bool header = false;
+  std::string delimiter, quote, escape;
+  std::optional<std::string> null;
+  std::string file;  // empty: standard input or output
+  double timeout_seconds = 3600;
+};
+// Prints "COPY 3" to standard error.
+int RunCopy(const Target& target, const CopyArguments& arguments);
+
+struct ListenArguments {
+  std::vector<std::string> channels;
+  bool json = false;
+  int64_t count = 0;  // notifications, after which it ends; 0: it goes on
+};
+// A line for each notification; what else there is to know goes to standard error.
+int RunListen(const Target& target, const ListenArguments& arguments);
+
+struct ShellArguments {
+  bool timing = false;
+  bool read_only = false;
+};
+// The prompt; statements from standard input, if that is no terminal.
+int RunShell(const Target& target, const ShellArguments& arguments);
 
 struct PingArguments {
   int count = 1;

@@ -109,6 +109,52 @@ void AddBatch(CLI::App* app, const Target& target, BatchArguments* batch, Run* r
   command->callback([&target, batch, run] { *run = [&target, batch] { return RunBatch(target, *batch); }; });
 }
 
+void AddCopy(CLI::App* app, const Target& target, CopyArguments* copy, Run* run) {
+  CLI::App* command =
+      app->add_subcommand("copy", "Loads or dumps a table: sluice copy in app.events --csv < events.csv");
+  command->require_subcommand(1);
+  for (const bool is_in : {true, false}) {
+    CLI::App* way = is_in ? command->add_subcommand("in", "From standard input into a table: all of it or nothing")
+                          : command->add_subcommand("out", "A table, or a query's rows, to standard output");
+    CLI::Option* table = way->add_option("table", copy->table, "Its name as it is; app.events is one in a schema");
+    CLI::Option* columns = way->add_option("--columns", copy->columns, "Some of its columns: id,name")->delimiter(',');
+    if (is_in) {
+      table->required();
+    } else {
+      way->add_option("--query", copy->query, "A query instead of a table")->excludes(table)->excludes(columns);
+    }
+    CLI::Option* csv = way->add_flag("--csv", copy->csv, "CSV rather than COPY's own text format");
+    way->add_flag("--binary", copy->binary, "COPY's binary format")->excludes(csv);
+    way->add_flag("--header", copy->header, "A first line with the columns' names");
+    way->add_option("--delimiter", copy->delimiter, "One character; of CSV a comma, else a tab");
+    way->add_option("--null", copy->null, "What stands for NULL; of CSV nothing, else \\N");
+    way->add_option("--quote", copy->quote, "CSV: one character, a double quote");
+    way->add_option("--escape", copy->escape, "CSV: one character, a double quote");
+    way->add_option("-f,--file", copy->file, is_in ? "Read from" : "Written to");
+    AddTimeout(way, &copy->timeout_seconds);
+    way->callback([&target, copy, is_in, run] {
+      copy->is_in = is_in;
+      if (copy->table.empty() && copy->query.empty()) throw CLI::RequiredError("table or --query");
+      *run = [&target, copy] { return RunCopy(target, *copy); };
+    });
+  }
+}
+
+void AddListen(CLI::App* app, const Target& target, ListenArguments* listen, Run* run) {
+  CLI::App* command = app->add_subcommand("listen", "Prints what is notified on channels, a line each");
+  command->add_option("channels", listen->channels, "Names as they are")->required();
+  command->add_flag("--json", listen->json, "JSON objects instead of channel, tab, payload");
+  command->add_option("-n,--count", listen->count, "Ends after so many")->check(CLI::PositiveNumber);
+  command->callback([&target, listen, run] { *run = [&target, listen] { return RunListen(target, *listen); }; });
+}
+
+void AddShell(CLI::App* app, const Target& target, ShellArguments* shell, Run* run) {
+  CLI::App* command = app->add_subcommand("shell", "A prompt for statements; \\? helps there");
+  command->add_flag("--timing", shell->timing, "Begins with \\timing on");
+  command->add_flag("--read_only", shell->read_only, "Every statement in a READ ONLY transaction");
+  command->callback([&target, shell, run] { *run = [&target, shell] { return RunShell(target, *shell); }; });
+}
+
 void AddPing(CLI::App* app, const Target& target, PingArguments* ping, Run* run) {
   CLI::App* command = app->add_subcommand("ping", "Asks the database through the gateway, and how long it takes");
   command->add_option("-n,--count", ping->count, "Times")->check(CLI::Range(1, 1000));
@@ -169,6 +215,12 @@ int Main(int argc, char** argv) {
   AddQuery(&app, target, &query, &run);
   BatchArguments batch;
   AddBatch(&app, target, &batch, &run);
+  CopyArguments copy;
+  AddCopy(&app, target, &copy, &run);
+  ListenArguments listen;
+  AddListen(&app, target, &listen, &run);
+  ShellArguments shell;
+  AddShell(&app, target, &shell, &run);
   PingArguments ping;
   AddPing(&app, target, &ping, &run);
   HealthArguments health;

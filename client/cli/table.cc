@@ -78,33 +78,76 @@ std::string JsonText(const v1::Column& column, const v1::ColumnData& data, int r
 
 }  // namespace
 
-std::string AsTable(const v1::ResultSet& result) {
-  const int columns = result.columns_size();
-  const int rows = static_cast<int>(result.rows().row_count());
+namespace {
+
+std::string Cell(const v1::ResultSet& result, int column, int row) {
+  const v1::ColumnData& data = result.rows().columns(column);
+  return IsNull(data, row) ? "NULL" : Printable(Text(result.columns(column), data, row));
+}
+
+int RowsOf(const v1::ResultSet& result) { return static_cast<int>(result.rows().row_count()); }
+
+}  // namespace
+
+std::string TableWriter::Rows(const v1::ResultSet& batch) {
+  const int columns = batch.columns_size();
+  if (columns == 0) return "";
+  if (expanded_) return Expanded(batch);
   std::vector<std::vector<std::string>> cells(columns);
-  std::vector<size_t> widths(columns);
+  widths_.resize(columns);
   for (int c = 0; c < columns; ++c) {
-    cells[c].push_back(Printable(result.columns(c).name()));
-    for (int r = 0; r < rows; ++r) {
-      const v1::ColumnData& data = result.rows().columns(c);
-      cells[c].push_back(IsNull(data, r) ? "NULL" : Printable(Text(result.columns(c), data, r)));
-    }
-    for (const std::string& cell : cells[c]) widths[c] = std::max(widths[c], Width(cell));
+    if (!has_header_) cells[c].push_back(Printable(batch.columns(c).name()));
+    for (int r = 0; r < RowsOf(batch); ++r) cells[c].push_back(Cell(batch, c, r));
+    for (const std::string& cell : cells[c]) widths_[c] = std::max(widths_[c], Width(cell));
   }
   std::string table;
-  for (int r = 0; r <= rows; ++r) {
+  for (size_t line_number = 0; line_number < cells[0].size(); ++line_number) {
+    const bool is_header = !has_header_ && line_number == 0;
     std::string line, rule;
     for (int c = 0; c < columns; ++c) {
-      const std::string padding(widths[c] - Width(cells[c][r]), ' ');
-      const bool right = r > 0 && IsNumber(result.columns(c).kind());
+      const std::string& cell = cells[c][line_number];
+      const std::string padding(widths_[c] - Width(cell), ' ');
+      const bool right = !is_header && IsNumber(batch.columns(c).kind());
       const bool last = c + 1 == columns;
-      absl::StrAppend(&line, c > 0 ? " | " : " ", right ? padding : "", cells[c][r], right || last ? "" : padding);
-      absl::StrAppend(&rule, c > 0 ? "+" : "", std::string(widths[c] + 2, '-'));
+      absl::StrAppend(&line, c > 0 ? " | " : " ", right ? padding : "", cell, right || last ? "" : padding);
+      absl::StrAppend(&rule, c > 0 ? "+" : "", std::string(widths_[c] + 2, '-'));
     }
-    absl::StrAppend(&table, line, "\n", r == 0 ? rule + "\n" : "");
+    absl::StrAppend(&table, line, "\n", is_header ? rule + "\n" : "");
   }
+  has_header_ = true;
+  rows_ += RowsOf(batch);
   return table;
 }
+
+std::string TableWriter::Expanded(const v1::ResultSet& batch) {
+  size_t width = 0;
+  for (const v1::Column& column : batch.columns()) width = std::max(width, Width(Printable(column.name())));
+  std::string text;
+  for (int r = 0; r < RowsOf(batch); ++r) {
+    absl::StrAppend(&text, "-[ ", ++rows_, " ]-\n");
+    for (int c = 0; c < batch.columns_size(); ++c) {
+      const std::string name = Printable(batch.columns(c).name());
+      absl::StrAppend(&text, name, std::string(width - Width(name), ' '), " | ", Cell(batch, c, r), "\n");
+    }
+  }
+  has_header_ = true;
+  return text;
+}
+
+std::string TableWriter::End(const v1::ResultSet& columns, const std::string& command, int64_t row_count) {
+  if (columns.columns().empty()) {
+    v1::ResultSet done;
+    done.set_command(command);
+    done.set_row_count(row_count);
+    return AsWords(done) + "\n";
+  }
+  v1::ResultSet none;
+  *none.mutable_columns() = columns.columns();
+  for (int c = 0; c < none.columns_size(); ++c) none.mutable_rows()->add_columns();
+  return absl::StrCat(has_header_ ? "" : Rows(none), "(", rows_, rows_ == 1 ? " row)\n" : " rows)\n");
+}
+
+std::string AsTable(const v1::ResultSet& result) { return TableWriter(/*expanded=*/false).Rows(result); }
 
 namespace {
 

@@ -153,10 +153,10 @@ class CopyReader {
     virtual bool Read(v1::CopyOutResponse* message) = 0;
     // After Read was false: how it ended.
     virtual absl::Status Finish() = 0;
+    // From any thread: Read ends.
+    virtual void Cancel() = 0;
   };
   explicit CopyReader(std::unique_ptr<Source> source) : source_(std::move(source)) {}
-  // One that has failed already.
-  explicit CopyReader(absl::Status failure) : status_(std::move(failure)) {}
 
   // The next bytes, cut anywhere; false at the end.
   bool Read(std::string* data);

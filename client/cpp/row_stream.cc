@@ -2,9 +2,13 @@
 
 #include <utility>
 
+#include "server/base/mutex.h"
+
 namespace sluice::client {
 
 struct RowStream::State {
+  // Of who cancels: the source is not taken away meanwhile.
+  Mutex mu;
   std::unique_ptr<Source> source;  // null at the end
   absl::Status status;
   // The columns, and the batch that is being read.
@@ -20,6 +24,7 @@ struct RowStream::State {
       if (!source->Read(&message)) {
         status = source->Finish();
         if (status.ok() && !has_summary) status = absl::DataLossError("the stream ended without its summary");
+        MutexLock lock(&mu);
         source = nullptr;
         return false;
       }
@@ -46,8 +51,6 @@ RowStream::RowStream(std::unique_ptr<Source> source) : state_(std::make_unique<S
   state_->source = std::move(source);
 }
 
-RowStream::RowStream(absl::Status failure) : state_(std::make_unique<State>()) { state_->status = std::move(failure); }
-
 RowStream::RowStream(RowStream&&) noexcept = default;
 RowStream& RowStream::operator=(RowStream&&) noexcept = default;
 RowStream::~RowStream() = default;
@@ -66,6 +69,13 @@ bool RowStream::NextBatch() {
   state_->row = static_cast<int>(state_->result.rows().row_count()) - 1;
   return true;
 }
+
+void RowStream::Cancel() {
+  MutexLock lock(&state_->mu);
+  if (state_->source != nullptr) state_->source->Cancel();
+}
+
+bool RowStream::has_ended() const { return state_->source == nullptr; }
 
 const v1::ResultSet& RowStream::batch() const { return state_->result; }
 

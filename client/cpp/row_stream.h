@@ -29,10 +29,10 @@ class RowStream {
     virtual bool Read(v1::ExecuteStreamResponse* message) = 0;
     // After Read was false: how it ended.
     virtual absl::Status Finish() = 0;
+    // From any thread: Read ends.
+    virtual void Cancel() = 0;
   };
   explicit RowStream(std::unique_ptr<Source> source);
-  // One that has failed already.
-  explicit RowStream(absl::Status failure);
   RowStream(RowStream&&) noexcept;
   RowStream& operator=(RowStream&&) noexcept;
   ~RowStream();
@@ -73,6 +73,11 @@ class RowStream {
   bool NextBatch();
   const v1::ResultSet& batch() const;
 
+  // From any thread, while the stream lives and is read: the statement is cancelled, and the stream ends with that.
+  void Cancel();
+
+  // No more comes.
+  bool has_ended() const;
   // OK until the stream has failed; final when there are no more rows.
   const absl::Status& status() const;
   // Known when the first row is, or the end has come.

@@ -3,63 +3,93 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "client/cpp/connection.h"
 #include "client/cpp/database.h"
 #include "client/cpp/rpc_status.h"
+#include "server/base/mutex.h"
 
 namespace sluice::client {
 namespace {
 
-// A stream of answers whose first message has come: until then it is like any other call. Cancelled when it is
-// dropped before its end.
-template <typename Source, typename Message>
+// A stream of answers. Until its first message has come it is like any other call, and made again where that is safe.
+// Cancelled when it is dropped before its end.
+template <typename Source, typename Request, typename Message>
 class AnswerCall : public Source {
  public:
-  template <typename Request>
   using Method = std::unique_ptr<grpc::ClientReader<Message>> (v1::Database::Stub::*)(grpc::ClientContext*,
                                                                                       const Request&);
 
-  // Begins it, again where that is safe; the error if that is of no use.
-  template <typename Request>
-  static absl::StatusOr<std::unique_ptr<AnswerCall>> Begin(const Connection& connection, Method<Request> method,
-                                                           const Request& request, const CallOptions& options) {
-    const absl::Time deadline = absl::Now() + options.timeout;
-    for (int tries = 0;; ++tries) {
-      auto call = std::make_unique<AnswerCall>();
-      connection.Prepare(deadline, &call->context_);
-      call->reader_ = (connection.database().*method)(&call->context_, request);
-      call->has_first_ = call->reader_->Read(&call->first_);
-      if (call->has_first_) return call;
-      const absl::Status status = call->Finish();
-      if (!connection.WaitToTryAgain(status, options.read_only, tries, deadline)) return status;
-    }
+  AnswerCall(std::shared_ptr<const Connection> connection, Method method, Request request, const CallOptions& options)
+      : connection_(std::move(connection)),
+        method_(method),
+        request_(std::move(request)),
+        read_only_(options.read_only),
+        deadline_(absl::Now() + options.timeout) {
+    Start();
   }
-
   ~AnswerCall() override {
     if (finished_) return;
-    context_.TryCancel();
-    reader_->Finish();
+    Cancel();
+    attempt_->reader->Finish();
   }
 
   bool Read(Message* message) override {
-    if (!has_first_) return reader_->Read(message);
-    has_first_ = false;
-    message->Swap(&first_);
-    return true;
+    for (;;) {
+      if (attempt_->reader->Read(message)) return begun_ = true;
+      if (begun_) return false;
+      status_ = FromGrpcStatus(attempt_->reader->Finish());
+      finished_ = true;
+      if (!connection_->WaitToTryAgain(status_, read_only_, tries_++, deadline_) || !Start()) return false;
+    }
   }
   absl::Status Finish() override {
+    if (!finished_) status_ = FromGrpcStatus(attempt_->reader->Finish());
     finished_ = true;
-    return FromGrpcStatus(reader_->Finish());
+    return status_;
+  }
+  void Cancel() override {
+    MutexLock lock(&mu_);
+    cancelled_ = true;
+    attempt_->context.TryCancel();
   }
 
  private:
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<Message>> reader_;
-  Message first_;
-  bool has_first_ = false;
+  struct Attempt {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<Message>> reader;
+  };
+
+  // False if it was cancelled meanwhile.
+  bool Start() {
+    auto attempt = std::make_unique<Attempt>();
+    connection_->Prepare(deadline_, &attempt->context);
+    MutexLock lock(&mu_);
+    if (cancelled_) return false;
+    attempt->reader = (connection_->database().*method_)(&attempt->context, request_);
+    attempt_ = std::move(attempt);
+    finished_ = false;
+    return true;
+  }
+
+  const std::shared_ptr<const Connection> connection_;
+  const Method method_;
+  const Request request_;
+  const bool read_only_;
+  const absl::Time deadline_;
+  int tries_ = 0;
+  bool begun_ = false;
+  // The attempt has ended so.
   bool finished_ = false;
+  absl::Status status_;
+
+  // Of who cancels, and who makes another attempt.
+  Mutex mu_;
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  std::unique_ptr<Attempt> attempt_;
 };
 
 class TransactCall : public Transaction::Wire {
@@ -81,6 +111,7 @@ class TransactCall : public Transaction::Wire {
     finished_ = true;
     return FromGrpcStatus(stream_->Finish());
   }
+  void Cancel() override { context_.TryCancel(); }
 
  private:
   grpc::ClientContext context_;
@@ -155,9 +186,9 @@ RowStream Database::Stream(const Statement& statement, const CallOptions& option
   *request.mutable_statement() = statement.proto();
   *request.mutable_options() = ToProto(options);
   *request.mutable_transaction() = options.transaction;
-  using Call = AnswerCall<RowStream::Source, v1::ExecuteStreamResponse>;
-  auto call = Call::Begin<v1::ExecuteRequest>(*connection_, &v1::Database::Stub::ExecuteStream, request, options);
-  return call.ok() ? RowStream(*std::move(call)) : RowStream(call.status());
+  using Call = AnswerCall<RowStream::Source, v1::ExecuteRequest, v1::ExecuteStreamResponse>;
+  return RowStream(
+      std::make_unique<Call>(connection_, &v1::Database::Stub::ExecuteStream, std::move(request), options));
 }
 
 Transaction Database::Begin(const TransactionOptions& options) const {
@@ -225,9 +256,8 @@ CopyReader Database::CopyOut(const Statement& query, const v1::CopyFormat& forma
 CopyReader Database::BeginCopyOut(v1::CopyOutRequest request, const CallOptions& options) const {
   *request.mutable_options() = ToProto(options);
   *request.mutable_transaction() = options.transaction;
-  using Call = AnswerCall<CopyReader::Source, v1::CopyOutResponse>;
-  auto call = Call::Begin<v1::CopyOutRequest>(*connection_, &v1::Database::Stub::CopyOut, request, options);
-  return call.ok() ? CopyReader(*std::move(call)) : CopyReader(call.status());
+  using Call = AnswerCall<CopyReader::Source, v1::CopyOutRequest, v1::CopyOutResponse>;
+  return CopyReader(std::make_unique<Call>(connection_, &v1::Database::Stub::CopyOut, std::move(request), options));
 }
 
 Subscription Database::Listen(const std::vector<std::string>& channels, absl::Duration patience) const {

@@ -4,10 +4,13 @@
 
 #include "client/cpp/error.h"
 #include "client/cpp/rpc_status.h"
+#include "server/base/mutex.h"
 
 namespace sluice::client {
 
 struct Transaction::State {
+  // Of who cancels: the wire is not taken away meanwhile.
+  Mutex mu;
   std::unique_ptr<Wire> wire;  // null when the stream has ended
   absl::Status end;            // how it did
   int64_t sequence = 0;
@@ -33,7 +36,10 @@ struct Transaction::State {
   absl::Status Ended() {
     if (wire != nullptr) {
       end = wire->Finish();
-      wire = nullptr;
+      {
+        MutexLock lock(&mu);
+        wire = nullptr;
+      }
       const bool was_over = state != v1::TransactResponse::OPEN && state != v1::TransactResponse::FAILED;
       // Only the gateway knows what a commit came to; without its word nobody does.
       const ErrorFacts facts = FactsOf(end);
@@ -131,6 +137,11 @@ absl::Status Transaction::Rollback() {
   v1::TransactRequest request;
   request.mutable_rollback();
   return state_->Do(std::move(request));
+}
+
+void Transaction::Cancel() {
+  MutexLock lock(&state_->mu);
+  if (state_->wire != nullptr) state_->wire->Cancel();
 }
 
 v1::TransactResponse::State Transaction::state() const { return state_->state; }

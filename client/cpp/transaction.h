@@ -35,6 +35,8 @@ class Transaction {
     virtual bool Read(v1::TransactResponse* response) = 0;
     // After one of them was false: how it ended.
     virtual absl::Status Finish() = 0;
+    // From any thread: whatever waits ends.
+    virtual void Cancel() = 0;
   };
   explicit Transaction(std::unique_ptr<Wire> wire);
   Transaction(Transaction&&) noexcept;
@@ -58,6 +60,9 @@ class Transaction {
 
   absl::Status Commit();
   absl::Status Rollback();
+
+  // From any thread, while the transaction lives: a statement that runs is cancelled, and the transaction rolled back.
+  void Cancel();
 
   // OPEN until something else is known.
   v1::TransactResponse::State state() const;

@@ -25,7 +25,7 @@ void BecomeUnprivileged() {
 
 [[noreturn]] void RunChild(const Process::Options& options) {
   const int output = open(options.output_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  const int input = open("/dev/null", O_RDONLY);
+  const int input = open(options.input_path.c_str(), O_RDONLY);
   dup2(input, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);

@@ -29,6 +29,7 @@ class Process {
     // Besides the test's own; an empty value removes a variable.
     std::map<std::string, std::string> environment;
     std::string output_path;
+    std::string input_path = "/dev/null";
     bool unprivileged = false;
   };
 

@@ -13,9 +13,9 @@ struct Ended {
 };
 
 // Runs it, as Bazel built it, against a gateway at `target`; its output goes to `output_path`, and
-// is read from there unless that is given.
+// is read from there unless that is given. It reads `input`.
 Ended RunSluice(const std::vector<std::string>& arguments, const std::string& target = "unix:/nonexistent",
-                const std::string& output_path = "");
+                const std::string& output_path = "", const std::string& input = "");
 
 }  // namespace sluice::testing_support
 

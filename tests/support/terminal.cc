@@ -1,0 +1,81 @@
+#include "tests/support/terminal.h"
+
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "absl/time/clock.h"
+
+namespace sluice::testing_support {
+
+Terminal::Terminal(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment) {
+  winsize size = {};
+  size.ws_row = 24;
+  size.ws_col = 80;
+  pid_ = forkpty(&terminal_, nullptr, nullptr, &size);
+  if (pid_ != 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+  std::vector<char*> arguments;
+  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  execv(arguments[0], arguments.data());
+  _exit(127);
+}
+
+Terminal::~Terminal() {
+  close(terminal_);
+  if (pid_ <= 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+void Terminal::Type(const std::string& keys) {
+  const ssize_t ignored = write(terminal_, keys.data(), keys.size());
+  (void)ignored;
+}
+
+bool Terminal::Shows(const std::string& text) {
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  for (;;) {
+    const size_t place = screen_.find(text, seen_);
+    if (place != std::string::npos) {
+      seen_ = place + text.size();
+      return true;
+    }
+    const absl::Duration left = end - absl::Now();
+    pollfd waits = {terminal_, POLLIN, 0};
+    if (left <= absl::ZeroDuration() || poll(&waits, 1, static_cast<int>(absl::ToInt64Milliseconds(left))) <= 0) {
+      return false;
+    }
+    if (!Read()) return false;
+  }
+}
+
+bool Terminal::Read() {
+  char piece[4096];
+  const ssize_t got = read(terminal_, piece, sizeof(piece));
+  if (got > 0) screen_.append(piece, static_cast<size_t>(got));
+  return got > 0;
+}
+
+int Terminal::Wait() {
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  pollfd waits = {terminal_, POLLIN, 0};
+  while (absl::Now() < end && poll(&waits, 1, 1000) >= 0) {
+    if (waits.revents != 0 && !Read()) break;
+  }
+  if (absl::Now() >= end) kill(pid_, SIGKILL);
+  int status = 0;
+  waitpid(pid_, &status, 0);
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace sluice::testing_support
