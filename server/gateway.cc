@@ -78,6 +78,7 @@ query::Hub::Options HubOptions(const config::Config& config) {
       postgres::PoolerSafeParameters(config.listen_database->parameters, config.application_name);
   options.connection.connect_timeout = config.connect_timeout;
   options.heartbeat = config.listen_heartbeat;
+  if (!config.callers_file.empty()) options.subscribers_per_caller_max = (options.subscribers_max + 1) / 2;
   return options;
 }
 

@@ -101,6 +101,11 @@ absl::StatusOr<std::shared_ptr<const Connection>> Connection::Open(const Databas
   arguments.SetMaxReceiveMessageSize(-1);
   // http_proxy is meant for the Internet; a token that may stay on this machine must.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // A subscription waits for as long as nobody notifies, and a host can vanish without a word.
+  const int64_t silence_ms = absl::ToInt64Milliseconds(std::max(options.silence_max, absl::Seconds(20)));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(silence_ms * 2 / 3));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(silence_ms / 3));
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   if (absl::StartsWith(options.target, "dns:")) arguments.SetServiceConfigJSON(kOneOfMany);
   const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(options.target, *credentials, arguments);
   auto connection = std::make_shared<Connection>();

@@ -54,7 +54,7 @@ class CopyWriter {
   // COPY's own bytes, in the format that was asked for; cut anywhere. They are sent when there are enough for a
   // message. False when the copy has failed: Commit() tells why.
   bool Write(absl::string_view data);
-  // Typed rows, of a copy of rows.
+  // Typed rows, of a copy of rows; of less than the limit of a request (4 MiB) together.
   bool WriteRows(const v1::RowBatch& rows);
 
   // The number of rows, which are committed; or why they are not: FactsOf() tells what became of them.
@@ -91,6 +91,21 @@ struct Cells {
     column->add_nulls(!value.has_value());
   }
 
+  // About what a value takes in a message.
+  static size_t SizeOf(const std::string& value) { return value.size() + 4; }
+  static size_t SizeOf(const Bytes& value) { return value.bytes.size() + 4; }
+  static size_t SizeOf(const Numeric& value) { return value.decimal.size() + 4; }
+  static size_t SizeOf(const Json& value) { return value.text.size() + 4; }
+  static size_t SizeOf(const Uuid& value) { return value.text.size() + 4; }
+  template <typename T>
+  static size_t SizeOf(const std::optional<T>& value) {
+    return value.has_value() ? SizeOf(*value) + 1 : 2;
+  }
+  template <typename T>
+  static size_t SizeOf(const T&) {
+    return 10;
+  }
+
   static v1::ColumnKind KindOf(const bool*) { return v1::COLUMN_KIND_BOOL; }
   static v1::ColumnKind KindOf(const int32_t*) { return v1::COLUMN_KIND_INT32; }
   static v1::ColumnKind KindOf(const int64_t*) { return v1::COLUMN_KIND_INT64; }
@@ -121,8 +136,9 @@ class RowWriter {
     int column = 0;
     (Cells::Append(values, rows_.mutable_columns(column++)), ...);
     rows_.set_row_count(rows_.row_count() + 1);
-    constexpr uint32_t kRowsOfBatch = 1000;
-    return rows_.row_count() < kRowsOfBatch || Send();
+    (static_cast<void>(bytes_ += Cells::SizeOf(values)), ...);
+    constexpr size_t kBytesOfMessage = 256 << 10;
+    return bytes_ < kBytesOfMessage || Send();
   }
 
   absl::StatusOr<int64_t> Commit() {
@@ -135,11 +151,13 @@ class RowWriter {
   bool Send() {
     const bool sent = writer_.WriteRows(rows_);
     rows_.Clear();
+    bytes_ = 0;
     return sent;
   }
 
   CopyWriter writer_;
   v1::RowBatch rows_;
+  size_t bytes_ = 0;
 };
 
 // What a COPY TO STDOUT sends, while it comes. Whoever does not read makes PostgreSQL wait; destroyed before its end,

@@ -84,6 +84,9 @@ class Database {
     bool tls = false;
     // Retries of one call at most.
     int retries_max = 5;
+    // A gateway that says nothing at all for so long, while a call waits for it, is gone: its calls end with
+    // UNAVAILABLE. At least 20 s, as gateways take no more pings than that.
+    absl::Duration silence_max = absl::Seconds(30);
   };
 
   // Does not connect yet. INVALID_ARGUMENT if a file can not be read, or a token would

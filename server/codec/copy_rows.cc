@@ -136,11 +136,16 @@ absl::StatusOr<CopyRowWriter> CopyRowWriter::Of(std::vector<v1::ColumnKind> kind
   return CopyRowWriter(std::move(kinds));
 }
 
-absl::Status CopyRowWriter::Append(const v1::RowBatch& batch, std::string* out) const {
+absl::Status CopyRowWriter::Check(const v1::RowBatch& batch) const {
   constexpr uint32_t kRowsMax = 1 << 28;  // what a batch can have at all
   if (batch.row_count() > kRowsMax) return errors::InvalidField("rows.row_count", "more than a batch can have");
-  RETURN_IF_ERROR(CheckShape(batch, kinds_));
-  for (int row = 0; row < static_cast<int>(batch.row_count()); ++row) {
+  return CheckShape(batch, kinds_);
+}
+
+absl::StatusOr<int> CopyRowWriter::Append(const v1::RowBatch& batch, int row, size_t bytes_max,
+                                          std::string* out) const {
+  const int rows = static_cast<int>(batch.row_count());
+  for (; row < rows && out->size() < bytes_max; ++row) {
     for (int i = 0; i < batch.columns_size(); ++i) {
       const v1::ColumnData& data = batch.columns(i);
       if (i > 0) *out += '\t';
@@ -152,7 +157,7 @@ absl::Status CopyRowWriter::Append(const v1::RowBatch& batch, std::string* out) 
     }
     *out += '\n';
   }
-  return absl::OkStatus();
+  return row;
 }
 
 }  // namespace sluice::codec

@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_CODEC_COPY_ROWS_H_
 #define SLUICE_SERVER_CODEC_COPY_ROWS_H_
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,10 +18,11 @@ class CopyRowWriter {
   // INVALID_FIELD for a kind that is none.
   static absl::StatusOr<CopyRowWriter> Of(std::vector<v1::ColumnKind> kinds);
 
-  // Puts the rows behind `out`, a line each. INVALID_FIELD for a batch that has other columns than it should, for an
-  // array that has not an entry for each row, and for what is no JSON array in a column of arrays; `out` is of no
-  // use then.
-  absl::Status Append(const v1::RowBatch& batch, std::string* out) const;
+  // INVALID_FIELD for a batch that has other columns than it should, or an array that has not an entry for each row.
+  absl::Status Check(const v1::RowBatch& batch) const;
+  // Puts rows of a batch that was checked behind `out`, a line each: from `row` on, until there are `bytes_max` or
+  // somewhat more. The row to go on with; INVALID_FIELD for what is no JSON array in a column of arrays.
+  absl::StatusOr<int> Append(const v1::RowBatch& batch, int row, size_t bytes_max, std::string* out) const;
 
  private:
   explicit CopyRowWriter(std::vector<v1::ColumnKind> kinds) : kinds_(std::move(kinds)) {}

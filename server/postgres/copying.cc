@@ -19,6 +19,8 @@ bool Reception::ReceiveCopy() {
     const int size = PQgetCopyData(connection_, &data, /*async=*/1);
     if (size < 0) return true;
     if (size == 0) {
+      // libpq has nothing to say of a connection that is gone, not even that.
+      if (PQstatus(connection_) != CONNECTION_OK) return true;
       if (!AwaitMore()) return false;
       continue;
     }
@@ -50,7 +52,8 @@ Reception::DataSent Reception::SendData() {
     switch (streams_.copy_in->Next(&data, std::min(limits_.deadline, absl::Now() + kLook))) {
       case CopySource::Given::kData:
         streams_were_used_ = true;
-        PQputCopyData(connection_, data.data(), static_cast<int>(data.size()));
+        // 0: no memory for it, so that it is not sent.
+        if (PQputCopyData(connection_, data.data(), static_cast<int>(data.size())) != 1) return DataSent::kNotAll;
         if (!SendAll()) return DataSent::kGivenUp;
         break;
       case CopySource::Given::kEnd:
@@ -85,7 +88,8 @@ bool Reception::SendAll() {
 
 // While it takes data a server says nothing but notices, and the error that ends the COPY: which libpq keeps
 // to itself until we end it as well. So what comes and is no notice is an error, unless it is the first part of a
-// notice.
+// notice. (An error that comes in one piece with a notice is heard at the end only. And PostgreSQL 13 and before tell
+// at once of a setting that a trigger changes, which is taken for an error.)
 void Reception::HearServer() {
   if (!HasInput(connection_)) return;
   const int64_t before = notices_;

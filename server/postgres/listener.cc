@@ -27,20 +27,25 @@ int MillisecondsUntil(absl::Time time) {
   return static_cast<int>(absl::ToInt64Milliseconds(left)) + 1;
 }
 
-std::string ProofChannel() {
-  absl::BitGen random;
-  return absl::StrCat("sluice_proof_", absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
+// The channel on which this process proves its sessions. One for all, as behind a pooler of transactions a backend
+// keeps what it listens to.
+const std::string& ProofChannel() {
+  static const auto& channel = *new std::string([] {
+    absl::BitGen random;
+    return absl::StrCat("sluice_proof_", absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
+  }());
+  return channel;
 }
 
 }  // namespace
 
-Listener::Listener(std::unique_ptr<Session> session) : session_(std::move(session)), proof_channel_(ProofChannel()) {
+Listener::Listener(std::unique_ptr<Session> session) : session_(std::move(session)) {
   PQsetNoticeReceiver(session_->handle(), KeepLastWords, &error_);
 }
 
 std::unique_ptr<Listener> Listener::Open(const Connection::Options& options, Connection::OpenFailure* failure) {
   const absl::Time deadline = absl::Now() + options.connect_timeout;
-  const auto open = [&]() -> std::unique_ptr<Listener> {
+  const auto open = [&](bool listens) -> std::unique_ptr<Listener> {
     Session::Failure session_failure;
     std::unique_ptr<Session> session = Session::Open(options.parameters, deadline, options.closing, &session_failure);
     if (session == nullptr) {
@@ -49,17 +54,21 @@ std::unique_ptr<Listener> Listener::Open(const Connection::Options& options, Con
       return nullptr;
     }
     std::unique_ptr<Listener> listener(new Listener(std::move(session)));
-    if (listener->Introduce(deadline)) return listener;
+    if (listener->Introduce(listens, deadline)) return listener;
     failure->error = listener->error();
     failure->fate = FateOfConnect(failure->error);
     return nullptr;
   };
-  std::unique_ptr<Listener> listener = open();
+  std::unique_ptr<Listener> listener = open(/*listens=*/true);
   if (listener == nullptr || !listener->behind_pooler()) return listener;
   // A session of its own: what a backend says to itself comes through in the answer to its statement.
-  const std::unique_ptr<Listener> other = open();
+  const std::unique_ptr<Listener> other = open(/*listens=*/false);
   if (other == nullptr) return nullptr;
   if (other->IsHeardBy(listener.get(), std::min(deadline, absl::Now() + absl::Seconds(3)))) return listener;
+  // What may be left in a backend that others use; as well as that can be done.
+  for (const std::unique_ptr<Listener>* session : {&std::as_const(listener), &other}) {
+    (*session)->Run(absl::StrCat("UNLISTEN ", sql::QuotedName(ProofChannel())), absl::Now() + absl::Seconds(1));
+  }
   failure->fate = Fate::kMisconfigured;
   failure->error = ServerError();
   failure->error.message =
@@ -69,10 +78,10 @@ std::unique_ptr<Listener> Listener::Open(const Connection::Options& options, Con
   return nullptr;
 }
 
-// Who is on the other side, and the channel to prove it.
-bool Listener::Introduce(absl::Time until) {
+// Who is on the other side; and the channel to prove it, if it `listens`.
+bool Listener::Introduce(bool listens, absl::Time until) {
   PGconn* handle = session_->handle();
-  const std::string listen = absl::StrCat("LISTEN ", sql::QuotedName(proof_channel_), ";");
+  const std::string listen = listens ? absl::StrCat("LISTEN ", sql::QuotedName(ProofChannel()), ";") : "";
   if (!Run(absl::StrCat(listen, "SELECT pg_catalog.pg_backend_pid()"), until)) return false;
   server_version_ = std::string(absl::NullSafeStringView(PQparameterStatus(handle, "server_version")));
   if (pg_char_to_encoding("UTF8") == PQclientEncoding(handle)) return true;
@@ -81,7 +90,7 @@ bool Listener::Introduce(absl::Time until) {
 
 bool Listener::IsHeardBy(Listener* other, absl::Time until) {
   other->proven_ = false;
-  return Run(absl::StrCat("NOTIFY ", sql::QuotedName(other->proof_channel_)), until) && other->AwaitProof(until);
+  return Run(absl::StrCat("NOTIFY ", sql::QuotedName(ProofChannel())), until) && other->AwaitProof(until);
 }
 
 bool Listener::Change(const std::vector<std::string>& listen, const std::vector<std::string>& unlisten,
@@ -94,7 +103,7 @@ bool Listener::Change(const std::vector<std::string>& listen, const std::vector<
 
 bool Listener::Prove(absl::Time until) {
   proven_ = false;
-  return Run(absl::StrCat("NOTIFY ", sql::QuotedName(proof_channel_)), until) && AwaitProof(until);
+  return Run(absl::StrCat("NOTIFY ", sql::QuotedName(ProofChannel())), until) && AwaitProof(until);
 }
 
 bool Listener::AwaitProof(absl::Time until) {
@@ -165,7 +174,7 @@ bool Listener::Receive(absl::Time until) {
 void Listener::Collect() {
   while (PGnotify* raw = PQnotifies(session_->handle())) {
     const std::unique_ptr<PGnotify, void (*)(void*)> owner(raw, PQfreemem);
-    if (proof_channel_ == raw->relname) {
+    if (ProofChannel() == raw->relname) {
       proven_ = true;
     } else {
       received_.push_back({raw->relname, raw->extra, raw->be_pid});
@@ -174,6 +183,7 @@ void Listener::Collect() {
 }
 
 bool Listener::Lost(const char* why) {
+  lost_ = true;
   if (error_.message.empty()) error_.message = why;
   return false;
 }

@@ -36,15 +36,16 @@ class Listener {
   // Those that have come since the last time, in order.
   std::vector<Notification> Take();
 
-  // Why something was false.
+  // Why something was false; and whether the session is of no more use, rather than that PostgreSQL refused something.
   const ServerError& error() const { return error_; }
+  bool is_lost() const { return lost_; }
   const std::string& server_version() const { return server_version_; }
   bool behind_pooler() const { return behind_pooler_; }
 
  private:
   explicit Listener(std::unique_ptr<Session> session);
 
-  bool Introduce(absl::Time until);
+  bool Introduce(bool listens, absl::Time until);
   bool IsHeardBy(Listener* other, absl::Time until);
   bool Run(const std::string& message, absl::Time until);
   bool Receive(absl::Time until);
@@ -53,9 +54,8 @@ class Listener {
   bool Lost(const char* why);
 
   std::unique_ptr<Session> session_;
-  // A channel of its own, to prove itself.
-  const std::string proof_channel_;
   bool proven_ = false;
+  bool lost_ = false;
   std::vector<Notification> received_;
   ServerError error_;
   std::string server_version_;

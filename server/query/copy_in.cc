@@ -30,6 +30,9 @@ class Upload : public postgres::CopySource {
 
   Given Next(absl::string_view* data, absl::Time until) override {
     for (;;) {
+      const absl::Status status = TakePiece(data);
+      if (!status.ok()) return StopFor(status);
+      if (!data->empty()) return Given::kData;
       const absl::StatusOr<RequestStream::Heard> heard = requests_.Read(&message_, std::min(until, silent_until_));
       if (!heard.ok()) return StopFor(heard.status());
       switch (*heard) {
@@ -42,10 +45,8 @@ class Upload : public postgres::CopySource {
           return StopFor(errors::SenderStalled(v1::OUTCOME_ROLLED_BACK, silence_max_));
       }
       silent_until_ = absl::Now() + silence_max_;
-      const absl::Status status = TakePart();
-      if (!status.ok()) return StopFor(status);
-      *data = writer_ == nullptr ? message_.data() : rows_;
-      if (!data->empty()) return Given::kData;
+      const absl::Status good = BeginPart();
+      if (!good.ok()) return StopFor(good);
     }
   }
 
@@ -54,21 +55,35 @@ class Upload : public postgres::CopySource {
   const absl::Status& status() const { return status_; }
 
  private:
-  absl::Status TakePart() {
+  absl::Status BeginPart() {
     using Part = v1::CopyInRequest;
     switch (message_.part_case()) {
       case Part::kData:
-        if (writer_ == nullptr) return absl::OkStatus();
-        return errors::InvalidField("data", "the header announces rows (kinds)");
+        if (writer_ != nullptr) return errors::InvalidField("data", "the header announces rows (kinds)");
+        rest_ = message_.data();
+        return absl::OkStatus();
       case Part::kRows:
         if (writer_ == nullptr)
           return errors::InvalidField("rows", "the header announces no kinds of columns for them");
-        rows_.clear();
-        return writer_->Append(message_.rows(), &rows_);
+        next_row_ = 0;
+        return writer_->Check(message_.rows());
       case Part::kHeader: return errors::InvalidField("header", "it comes once");
       case Part::PART_NOT_SET: break;
     }
     return errors::InvalidField("part", "none is set");
+  }
+
+  // Of the message: libpq keeps a copy of what it is given, and a row's text can be twenty times as long as the row.
+  absl::Status TakePiece(absl::string_view* data) {
+    constexpr size_t kPieceBytes = 256 << 10;
+    if (rest_.empty() && next_row_ < static_cast<int>(message_.rows().row_count())) {
+      rows_.clear();
+      ASSIGN_OR_RETURN(next_row_, writer_->Append(message_.rows(), next_row_, kPieceBytes, &rows_));
+      rest_ = rows_;
+    }
+    *data = rest_.substr(0, kPieceBytes);
+    rest_.remove_prefix(data->size());
+    return absl::OkStatus();
   }
 
   Given StopFor(const absl::Status& why) {
@@ -82,6 +97,9 @@ class Upload : public postgres::CopySource {
   RequestStream& requests_;
   absl::Time silent_until_;
   v1::CopyInRequest message_;
+  // What of its data, or of its rows and of the text of some of them, is still to be given.
+  absl::string_view rest_;
+  int next_row_ = 0;
   std::string rows_;
   absl::Status status_;
 };
@@ -138,9 +156,11 @@ TurnEnd CopyIn::Run(Turn* turn, RequestStream* requests, v1::CopyInResponse* res
   if (!report.ok()) return {report.status()};
   if (report->failure.has_value()) {
     const postgres::FlightFailure& failure = *report->failure;
-    if (upload.stopped()) return {WithOutcome(upload.status(), failure.outcome)};
+    // Unless PostgreSQL had judged it before: 57014 is how it calls our own failure.
+    const bool was_judged = failure.is_verdict && failure.error.sqlstate != "57014";
+    if (upload.stopped() && !was_judged) return {WithOutcome(upload.status(), failure.outcome)};
     TurnEnd end = EndOfFailure(plan_, leg, failure, turn);
-    if (failure.is_verdict && failure.cut_short == postgres::CutShort::kNo) {
+    if (was_judged) {
       end.status = NameLine(end.status, LineOf(failure.error, table_));
     }
     return end;

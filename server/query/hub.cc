@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/base/utf8.h"
+#include "server/postgres/sqlstate.h"
 
 namespace sluice::query {
 namespace {
@@ -41,10 +42,13 @@ absl::Status Hub::Join(std::shared_ptr<Subscriber> subscriber) {
   {
     MutexLock lock(&mu_);
     if (closed_) return errors::Draining();
-    if (subscribers_ >= options_.subscribers_max) {
-      return errors::GatewayOverloaded("as many listen as this gateway takes", absl::Seconds(1));
+    int& of_caller = subscribers_of_caller_[subscriber->caller()];
+    if (subscribers_ >= options_.subscribers_max || of_caller >= options_.subscribers_per_caller_max) {
+      return errors::GatewayOverloaded("as many listen as this gateway takes, or takes of one caller",
+                                       absl::Seconds(1));
     }
     ++subscribers_;
+    ++of_caller;
     joining_.push_back(std::move(subscriber));
   }
   wake_.Raise();
@@ -55,6 +59,9 @@ void Hub::Leave(const std::shared_ptr<Subscriber>& subscriber) {
   {
     MutexLock lock(&mu_);
     leaving_.push_back(subscriber);
+    --subscribers_;
+    auto of_caller = subscribers_of_caller_.find(subscriber->caller());
+    if (--of_caller->second == 0) subscribers_of_caller_.erase(of_caller);
   }
   wake_.Raise();
 }
@@ -95,8 +102,7 @@ std::unique_ptr<postgres::Listener> Hub::Connect() {
     OnNotConnected(failure);
     return nullptr;
   }
-  failures_ = 0;
-  try_at_ = absl::InfinitePast();
+  is_proven_ = false;
   observer_.Record(observe::ListenerOpened{listener->server_version(), listener->behind_pooler(), absl::Now() - begin});
   return listener;
 }
@@ -114,7 +120,7 @@ void Hub::Serve(postgres::Listener* listener) {
     if (absl::Now() >= wanted_at + options_.idle_max) return;
     if (absl::Now() >= prove_at) {
       if (!listener->Prove(Patience())) return OnLost(listener->error());
-      good_at_ = absl::Now();
+      OnProven();
       prove_at = good_at_ + options_.heartbeat;
       // Unless some still wait for the last one.
       if (heartbeats_.empty()) {
@@ -186,43 +192,88 @@ void Hub::Remove(Subscriber* subscriber) {
     channels_.erase(channel);
   }
   members_.erase(member);
-  --subscribers_;
 }
 
-// LISTEN for what is wanted, and UNLISTEN for what is not; then whoever waited for it is ready.
+// LISTEN for what is wanted, and UNLISTEN for what is not; then whoever waited for it is ready. False if the session is
+// lost.
 bool Hub::PutInForce(postgres::Listener* listener) {
   if (!to_listen_.empty() || !to_unlisten_.empty()) {
     const std::vector<std::string> listen(to_listen_.begin(), to_listen_.end());
     const std::vector<std::string> unlisten(to_unlisten_.begin(), to_unlisten_.end());
-    if (!listener->Change(listen, unlisten, Patience())) return false;
-    for (const std::string& name : listen) channels_[name].in_force = true;
     to_listen_.clear();
     to_unlisten_.clear();
-    // What came before is of those who were ready.
-    Deliver(listener->Take());
+    if (!Change(listener, listen, unlisten) &&
+        (listener->is_lost() || !Change(listener, {}, unlisten) || !ListenOneByOne(listener, listen))) {
+      return false;
+    }
   }
   if (someone_is_not_ready_) TellReady();
   return true;
 }
 
+bool Hub::Change(postgres::Listener* listener, const std::vector<std::string>& listen,
+                 const std::vector<std::string>& unlisten) {
+  if (!listener->Change(listen, unlisten, Patience())) return false;
+  OnProven();
+  for (const std::string& name : listen) channels_[name].in_force = true;
+  // What came before is of those who were ready.
+  Deliver(listener->Take());
+  return true;
+}
+
+// PostgreSQL will not listen to one of them (its name has no form in the database's encoding): only who wants
+// that one shall hear of it.
+bool Hub::ListenOneByOne(postgres::Listener* listener, const std::vector<std::string>& channels) {
+  for (const std::string& name : channels) {
+    // Unless whoever wanted it was refused for another one.
+    if (channels_.find(name) == channels_.end() || Change(listener, {name}, {})) continue;
+    if (listener->is_lost()) return false;
+    RefuseChannel(name, listener->error());
+  }
+  return true;
+}
+
+void Hub::RefuseChannel(const std::string& channel, const postgres::ServerError& error) {
+  auto found = channels_.find(channel);
+  if (found == channels_.end()) return;
+  const std::vector<Subscriber*> refused(found->second.subscribers.begin(), found->second.subscribers.end());
+  const absl::Status status =
+      postgres::FromServerError(error, v1::OUTCOME_ROLLED_BACK, /*is_verdict=*/true, /*position=*/0);
+  for (Subscriber* subscriber : refused) {
+    subscriber->End(status);
+    Remove(subscriber);
+  }
+}
+
+void Hub::OnProven() {
+  good_at_ = absl::Now();
+  is_proven_ = true;
+  failures_ = 0;
+  try_at_ = absl::InfinitePast();
+}
+
 void Hub::TellReady() {
-  const absl::Time now = absl::Now();
-  v1::ListenResponse first, again;
+  v1::ListenResponse first;
   first.mutable_ready();
-  *again.mutable_ready()->mutable_gap() = ToProto(now - good_at_);
-  const EventBytes first_bytes = Bytes(first), again_bytes = Bytes(again);
+  const EventBytes first_bytes = Bytes(first);
   for (auto& [key, member] : members_) {
     if (member.is_ready) continue;
-    member.subscriber->Deliver(member.was_ready ? again_bytes : first_bytes);
-    member.is_ready = member.was_ready = true;
+    if (!member.was_ready()) {
+      member.subscriber->Deliver(first_bytes);
+    } else {
+      v1::ListenResponse again;
+      *again.mutable_ready()->mutable_gap() = ToProto(absl::Now() - member.missing_since);
+      member.subscriber->Deliver(Bytes(again));
+    }
+    member.is_ready = true;
+    member.missing_since = absl::InfinitePast();  // was_ready(), and set when it is lost
   }
   someone_is_not_ready_ = false;
-  good_at_ = now;
 }
 
 void Hub::Deliver(const std::vector<postgres::Notification>& notifications) {
   if (notifications.empty()) return;
-  good_at_ = absl::Now();
+  OnProven();
   for (const postgres::Notification& notification : notifications) {
     auto channel = channels_.find(notification.channel);
     if (channel == channels_.end()) continue;
@@ -253,23 +304,32 @@ void Hub::OnLost(const postgres::ServerError& error) {
   v1::ListenResponse gap;
   *gap.mutable_gap()->mutable_length() = ToProto(absl::Now() - good_at_);
   DeliverToReady(gap);
-  for (auto& [key, member] : members_) member.is_ready = false;
+  for (auto& [key, member] : members_) {
+    if (member.is_ready) member.missing_since = good_at_;
+    member.is_ready = false;
+  }
   for (auto& [name, channel] : channels_) channel.in_force = false;
   to_unlisten_.clear();
   someone_is_not_ready_ = true;
+  // One that can not do anything is as none.
+  if (!is_proven_) OnFailed(error.message, /*will_not_pass=*/false);
 }
 
 void Hub::OnNotConnected(const postgres::Connection::OpenFailure& failure) {
+  observer_.Record(observe::ListenerLost{failure.error.message});
+  OnFailed(failure.error.message,
+           failure.fate == postgres::Fate::kBadCredentials || failure.fate == postgres::Fate::kMisconfigured);
+}
+
+// `will_not_pass`: until somebody changes a setting.
+void Hub::OnFailed(const std::string& why, bool will_not_pass) {
   constexpr absl::Duration kBackoffMax = absl::Seconds(5);
   // A pooler may lock out whoever fails to log in too often.
   constexpr absl::Duration kBackoffOfCredentials = absl::Seconds(15);
-  observer_.Record(observe::ListenerLost{failure.error.message});
-  const bool will_not_pass =
-      failure.fate == postgres::Fate::kBadCredentials || failure.fate == postgres::Fate::kMisconfigured;
   const absl::Duration backoff = std::min(kBackoffMax, absl::Milliseconds(100) * (1 << std::min(failures_++, 6)));
   try_at_ = absl::Now() + (will_not_pass ? kBackoffOfCredentials : backoff);
-  const std::string why = absl::StrCat("listen_url: ", failure.error.message);
-  refusal_ = errors::BackendUnreachable(why, will_not_pass ? std::nullopt : std::make_optional(absl::Seconds(1)));
+  refusal_ = errors::BackendUnreachable(absl::StrCat("listen_url: ", why),
+                                        will_not_pass ? std::nullopt : std::make_optional(absl::Seconds(1)));
   RefuseNewcomers();
 }
 
@@ -277,7 +337,7 @@ void Hub::OnNotConnected(const postgres::Connection::OpenFailure& failure) {
 void Hub::RefuseNewcomers() {
   std::vector<std::shared_ptr<Subscriber>> newcomers;
   for (const auto& [key, member] : members_) {
-    if (!member.was_ready) newcomers.push_back(member.subscriber);
+    if (!member.was_ready()) newcomers.push_back(member.subscriber);
   }
   for (const std::shared_ptr<Subscriber>& newcomer : newcomers) {
     newcomer->End(refusal_);

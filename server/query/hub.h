@@ -28,6 +28,7 @@ using EventBytes = std::shared_ptr<const std::string>;
 class Subscriber {
  public:
   virtual ~Subscriber() = default;
+  virtual const std::string& caller() const = 0;
   virtual const std::vector<std::string>& channels() const = 0;
   virtual void Deliver(const EventBytes& event) = 0;
   // The hub has nothing more for it. May come twice.
@@ -43,6 +44,7 @@ class Hub {
     // How often the connection is proven, and subscribers hear that it was.
     absl::Duration heartbeat = absl::Seconds(10);
     int subscribers_max = 20000;
+    int subscribers_per_caller_max = 20000;
     size_t channels_max = 10000;
     // Kept without subscribers for so long.
     absl::Duration idle_max = absl::Minutes(1);
@@ -52,7 +54,7 @@ class Hub {
   Hub(const Options& options, observe::Observer* observer);
   ~Hub();
 
-  // GATEWAY_OVERLOADED, DRAINING. It gets its first event when LISTEN is in force.
+  // GATEWAY_OVERLOADED, DRAINING. It gets its first event when LISTEN is in force; each that has joined leaves, once.
   absl::Status Join(std::shared_ptr<Subscriber> subscriber);
   // Nothing that happens from now on is delivered to it, but something may be on its way.
   void Leave(const std::shared_ptr<Subscriber>& subscriber);
@@ -62,9 +64,11 @@ class Hub {
  private:
   struct Member {
     std::shared_ptr<Subscriber> subscriber;
-    // Has been told that LISTEN is in force; was told so at some time.
+    // Has been told that LISTEN is in force.
     bool is_ready = false;
-    bool was_ready = false;
+    // Since when something may be missing, of one that was ready before; infinite for one that was not.
+    absl::Time missing_since = absl::InfiniteFuture();
+    bool was_ready() const { return missing_since != absl::InfiniteFuture(); }
   };
   struct Channel {
     absl::flat_hash_set<Subscriber*> subscribers;
@@ -79,23 +83,30 @@ class Hub {
   void Add(std::shared_ptr<Subscriber> subscriber);
   void Remove(Subscriber* subscriber);
   bool PutInForce(postgres::Listener* listener);
+  bool Change(postgres::Listener* listener, const std::vector<std::string>& listen,
+              const std::vector<std::string>& unlisten);
+  bool ListenOneByOne(postgres::Listener* listener, const std::vector<std::string>& channels);
+  void RefuseChannel(const std::string& channel, const postgres::ServerError& error);
+  void OnProven();
   void TellReady();
   void Deliver(const std::vector<postgres::Notification>& notifications);
   void SendHeartbeats();
   void DeliverToReady(const v1::ListenResponse& event);
   void OnLost(const postgres::ServerError& error);
   void OnNotConnected(const postgres::Connection::OpenFailure& failure);
+  void OnFailed(const std::string& why, bool will_not_pass);
   void RefuseNewcomers();
   void EndAll(const absl::Status& status);
 
   Options options_;
   observe::Observer& observer_;
-  std::atomic<int> subscribers_{0};
   // Attempts to connect are given up.
   std::atomic<bool> closing_{false};
   postgres::Interrupt wake_;
 
   Mutex mu_;
+  int subscribers_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::flat_hash_map<std::string, int> subscribers_of_caller_ ABSL_GUARDED_BY(mu_);
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::shared_ptr<Subscriber>> joining_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<Subscriber>> leaving_ ABSL_GUARDED_BY(mu_);
@@ -110,8 +121,10 @@ class Hub {
   std::vector<Subscriber*> heartbeats_;
   // When notifications were last known to come.
   absl::Time good_at_ = absl::InfinitePast();
-  // Of the attempts to connect: how many have failed one after the other, when to make the next, and what newcomers
-  // hear until then.
+  // This connection has done something already.
+  bool is_proven_ = false;
+  // Of the attempts to connect: how many have come to nothing one after the other, when to make the next, and what
+  // newcomers hear until then.
   int failures_ = 0;
   absl::Time try_at_ = absl::InfinitePast();
   absl::Status refusal_;

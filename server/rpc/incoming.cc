@@ -1,5 +1,6 @@
 #include "server/rpc/incoming.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -12,45 +13,49 @@ void Incoming::AwaitOpening(absl::Duration limit, std::function<void(const absl:
     MutexLock lock(&mu_);
     give_up_ = std::move(give_up);
   }
-  SetPatience(&opening_patience_, limit, /*while_open=*/false);
+  SetPatience(&opening_patience_, limit, Stage::kOpening);
 }
 
-void Incoming::AwaitFirst() {
+bool Incoming::TakeOpening() {
+  MutexLock lock(&mu_);
+  if (stage_ != Stage::kOpening) return false;
+  stage_ = Stage::kOpened;
+  opening_patience_.Cancel();
+  return true;
+}
+
+bool Incoming::AwaitFirst() {
   {
     MutexLock lock(&mu_);
-    is_open_ = true;
+    if (stage_ != Stage::kOpened) return false;
+    stage_ = Stage::kFirst;
   }
-  opening_patience_.Cancel();
-  SetPatience(&first_patience_, first_limit_, /*while_open=*/true);
+  SetPatience(&first_patience_, first_limit_, Stage::kFirst);
+  return true;
 }
 
 // Weakly: the alarm, which is a part of this, keeps what it is given.
-void Incoming::SetPatience(grpc::Alarm* alarm, absl::Duration limit, bool while_open) {
-  alarm->Set(absl::ToChronoTime(absl::Now() + limit), [weak = weak_from_this(), limit, while_open](bool is_up) {
+void Incoming::SetPatience(grpc::Alarm* alarm, absl::Duration limit, Stage stage) {
+  alarm->Set(absl::ToChronoTime(absl::Now() + limit), [weak = weak_from_this(), limit, stage](bool is_up) {
     const std::shared_ptr<Incoming> self = weak.lock();
-    if (!is_up || self == nullptr) return;
-    {
-      MutexLock lock(&self->mu_);
-      if (self->is_open_ != while_open) return;
-    }
-    self->GiveUp(self->idle_(limit));
+    if (is_up && self != nullptr) self->GiveUp(self->idle_(limit), {stage});
   });
 }
 
 bool Incoming::Claim() {
   MutexLock lock(&mu_);
-  if (is_claimed_) return false;
-  is_claimed_ = true;
+  if (stage_ == Stage::kClaimed) return false;
+  stage_ = Stage::kClaimed;
   give_up_ = nullptr;
   first_patience_.Cancel();
   return true;
 }
 
 // Under the lock: whoever is to give up lives as long as nobody has claimed the stream.
-void Incoming::GiveUp(const absl::Status& why) {
+void Incoming::GiveUp(const absl::Status& why, std::initializer_list<Stage> stages) {
   MutexLock lock(&mu_);
-  if (is_claimed_ || give_up_ == nullptr) return;
-  is_claimed_ = true;
+  if (std::find(stages.begin(), stages.end(), stage_) == stages.end()) return;
+  stage_ = Stage::kClaimed;
   give_up_(why);
   give_up_ = nullptr;
 }
@@ -77,7 +82,8 @@ void Incoming::Close() {
 }
 
 void Incoming::StopWaiting() {
-  GiveUp(errors::Draining());
+  // Before that, no call is known that could be told to stop.
+  GiveUp(errors::Draining(), {Stage::kOpened, Stage::kFirst});
   {
     MutexLock lock(&mu_);
     is_nobody_waiting_ = true;

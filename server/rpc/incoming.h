@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <utility>
 
@@ -29,7 +30,10 @@ class Incoming : public std::enable_shared_from_this<Incoming> {
   // Until somebody claims it, a stream waits for what opens it, and then for the first thing to do: for so long each
   // at most. `give_up` ends it then, or when the gateway ends.
   void AwaitOpening(absl::Duration limit, std::function<void(const absl::Status&)> give_up);
-  void AwaitFirst();
+  // What opens it has come, and nobody gives it up while that is looked at. False if it was given up before.
+  bool TakeOpening();
+  // It is open. False if it was ended meanwhile.
+  bool AwaitFirst();
   void set_first_limit(absl::Duration limit) { first_limit_ = limit; }
   // For the first thing to do, or an end without one. True for the first who does.
   bool Claim();
@@ -45,8 +49,10 @@ class Incoming : public std::enable_shared_from_this<Incoming> {
   Heard Read(grpc::ByteBuffer* message, absl::Time until, bool* asks_for_more);
 
  private:
-  void SetPatience(grpc::Alarm* alarm, absl::Duration limit, bool while_open);
-  void GiveUp(const absl::Status& why);
+  enum class Stage { kOpening, kOpened, kFirst, kClaimed };
+  void SetPatience(grpc::Alarm* alarm, absl::Duration limit, Stage stage);
+  // Of a stream that is in one of these stages.
+  void GiveUp(const absl::Status& why, std::initializer_list<Stage> stages);
 
   static constexpr size_t kBytesMax = 1 << 20;
 
@@ -59,10 +65,9 @@ class Incoming : public std::enable_shared_from_this<Incoming> {
   bool is_held_up_ ABSL_GUARDED_BY(mu_) = false;
   bool is_closed_ ABSL_GUARDED_BY(mu_) = false;
   bool is_nobody_waiting_ ABSL_GUARDED_BY(mu_) = false;
-  bool is_claimed_ ABSL_GUARDED_BY(mu_) = false;
+  Stage stage_ ABSL_GUARDED_BY(mu_) = Stage::kOpening;
   std::function<void(const absl::Status&)> give_up_ ABSL_GUARDED_BY(mu_);
   absl::Duration first_limit_ = absl::Seconds(5);
-  bool is_open_ ABSL_GUARDED_BY(mu_) = false;
   grpc::Alarm opening_patience_, first_patience_;
 };
 

@@ -59,26 +59,24 @@ void Outgoing::WriteLast(const google::protobuf::Message& message) {
   SendNext();
 }
 
-bool Outgoing::Post(grpc::ByteBuffer message, size_t waiting_max) {
+Outgoing::Posted Outgoing::Post(grpc::ByteBuffer message, size_t waiting_max) {
   {
     MutexLock lock(&mu_);
-    if (is_broken_ || waiting_.size() >= waiting_max) return false;
+    if (is_broken_ || is_finished_) return Posted::kOver;
+    if (waiting_.size() >= waiting_max) return Posted::kFull;
     waiting_.push_back(std::move(message));
     Count();
   }
   SendNext();
-  return true;
+  return Posted::kYes;
 }
 
-void Outgoing::DropWaiting() {
-  MutexLock lock(&mu_);
-  waiting_.clear();
-  Count();
-}
-
-void Outgoing::Finish(const grpc::Status& status) {
+void Outgoing::Finish(const grpc::Status& status, bool drops_waiting) {
   {
     MutexLock lock(&mu_);
+    is_finished_ = true;
+    if (drops_waiting) waiting_.clear();
+    Count();
     end_ = status;
     if (is_sending_ || !waiting_.empty()) {
       // Weakly: the alarm, which is a part of this, keeps what it is given.

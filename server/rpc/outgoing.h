@@ -49,12 +49,15 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
 
   Written Write(const google::protobuf::Message& message, absl::Time until);
   void WriteLast(const google::protobuf::Message& message);
-  // One of many, without waiting. False if `waiting_max` wait already, or nothing goes out any more.
-  bool Post(grpc::ByteBuffer message, size_t waiting_max);
-  // What waits is not sent.
-  void DropWaiting();
-  // Behind all that was written.
-  void Finish(const grpc::Status& status);
+  // One of many, without waiting.
+  enum class Posted {
+    kYes,
+    kFull,  // `waiting_max` wait already
+    kOver   // nothing goes out any more
+  };
+  Posted Post(grpc::ByteBuffer message, size_t waiting_max);
+  // Behind all that was written, but without what still waits if `drops_waiting`. Nothing is sent after it.
+  void Finish(const grpc::Status& status, bool drops_waiting = false);
   // The client has left, or the gateway ends: nobody waits for it any longer.
   void StopWaiting();
 
@@ -81,6 +84,8 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
   // No message reaches the client any more.
   bool is_broken_ ABSL_GUARDED_BY(mu_) = false;
   bool is_nobody_waiting_ ABSL_GUARDED_BY(mu_) = false;
+  // Finish was called: from its last message on, gRPC's side may be gone.
+  bool is_finished_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mu_);
   // gRPC's, while is_sending_.
   grpc::ByteBuffer sending_;

@@ -129,13 +129,9 @@ class IncomingReactor : public Reactor {
  private:
   void Open(bool ok) {
     // It ends here, or it goes on; unless it was given up in the meantime.
-    if (!ok) {
-      if (!incoming_->Claim()) return;
-      return this->Finish(errors::InvalidField("stream", "it ended before its first message"), nullptr);
-    }
-    if (!open_(message_)) return;
-    incoming_->AwaitFirst();
-    Ask();
+    if (!incoming_->TakeOpening()) return;
+    if (!ok) return this->Finish(errors::InvalidField("stream", "it ended before its first message"), nullptr);
+    if (open_(message_) && incoming_->AwaitFirst()) Ask();
   }
 
   const std::shared_ptr<Incoming> incoming_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/error.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
 #include "server/rpc/grpc_status.h"
@@ -16,10 +17,15 @@
 namespace sluice::rpc {
 namespace {
 
-// Events that may wait for one client. Of a few hundred bytes each besides what they share; so where very many wait for
-// all together, each has room for few.
-constexpr size_t kWaitingMax = 10000, kWaitingMaxOfMany = 100;
-constexpr int64_t kMany = 1000000;
+// Events that may wait for one client: of a few hundred bytes each, besides what they share. So that very many clients
+// that do not read can not fill the memory, there may be the fewer for each the more wait for all.
+size_t WaitingMax(int64_t waiting_for_all) {
+  constexpr int64_t kMillion = 1000000;
+  return waiting_for_all < kMillion       ? 100000
+         : waiting_for_all < 2 * kMillion ? 10000
+         : waiting_for_all < 4 * kMillion ? 1000
+                                          : 100;
+}
 
 const std::shared_ptr<std::atomic<int64_t>>& WaitingForAll() {
   static const auto& waiting = *new std::shared_ptr<std::atomic<int64_t>>(std::make_shared<std::atomic<int64_t>>(0));
@@ -61,32 +67,47 @@ Subscription::Subscription(Facts facts, std::shared_ptr<Outgoing> outgoing, quer
 }
 
 void Subscription::Start() {
+  {
+    MutexLock lock(&mu_);
+    joined_ = true;
+  }
   const absl::Status joined = hub_.Join(shared_from_this());
-  if (!joined.ok()) End(joined);
+  if (joined.ok()) return;
+  {
+    MutexLock lock(&mu_);
+    joined_ = false;
+  }
+  End(joined);
 }
 
 void Subscription::OnCancel() { End(errors::Cancelled(v1::OUTCOME_NOT_STARTED)); }
 
 void Subscription::Deliver(const query::EventBytes& event) {
-  const size_t waiting_max = *WaitingForAll() > kMany ? kWaitingMaxOfMany : kWaitingMax;
-  if (outgoing_->Post(Share(event), waiting_max)) return;
-  outgoing_->DropWaiting();
-  End(errors::SubscriberTooSlow(static_cast<int64_t>(waiting_max)));
+  const size_t waiting_max = WaitingMax(*WaitingForAll());
+  switch (outgoing_->Post(Share(event), waiting_max)) {
+    case Outgoing::Posted::kYes: return;
+    case Outgoing::Posted::kFull: return End(errors::SubscriberTooSlow(static_cast<int64_t>(waiting_max)));
+    // Its end is told by who ended it.
+    case Outgoing::Posted::kOver: return;
+  }
 }
 
 void Subscription::End(const absl::Status& status) {
+  bool leaves = false;
   {
     MutexLock lock(&mu_);
     if (ended_) return;
     ended_ = true;
+    leaves = joined_;
   }
-  hub_.Leave(shared_from_this());
+  if (leaves) hub_.Leave(shared_from_this());
   observe::CallFinished event;
   event.method = "Listen";
   event.caller = facts_.caller;
   event.status = status;
   observer_.Record(event);
-  outgoing_->Finish(ToGrpcStatus(status));
+  // What waits for one who is too slow is behind what it has missed.
+  outgoing_->Finish(ToGrpcStatus(status), /*drops_waiting=*/ReasonOf(status) == "SUBSCRIBER_TOO_SLOW");
 }
 
 }  // namespace sluice::rpc

@@ -36,6 +36,7 @@ class Subscription : public query::Subscriber, public std::enable_shared_from_th
   // The client is gone.
   void OnCancel();
 
+  const std::string& caller() const override { return facts_.caller; }
   const std::vector<std::string>& channels() const override { return facts_.channels; }
   void Deliver(const query::EventBytes& event) override;
   void End(const absl::Status& status) override;
@@ -47,6 +48,7 @@ class Subscription : public query::Subscriber, public std::enable_shared_from_th
   observe::Observer& observer_;
 
   Mutex mu_;
+  bool joined_ ABSL_GUARDED_BY(mu_) = false;
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -2,9 +2,11 @@
 // is told, with its line, on a connection that stays good.
 
 #include <grpcpp/create_channel.h>
+#include <poll.h>
 #include <signal.h>
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -209,17 +211,87 @@ TEST_F(CopyTest, ABadRowIsNamedAndNothingIsKept) {
   EXPECT_EQ(Rows(), "");
 }
 
+// Also behind notices, and of a client that says nothing more.
+TEST_F(CopyTest, ABadRowBehindANoticeIsTheError) {
+  Direct().Run(
+      "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'row %', NEW.id; "
+      "IF NEW.id = 2 THEN RAISE EXCEPTION 'no' USING ERRCODE = '23514'; END IF; RETURN NEW; END $$; CREATE TRIGGER "
+      "refuse "
+      "BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()");
+  Gateway gateway(pgbouncer_->Url(), {"--stream_stall_max=1s"});
+  RawCopy copy(gateway);
+  copy.Header(Table("events"));
+  copy.Data("1\tone\n2\ttwo\n3\tthree\n");
+  const grpc::Status end = copy.Await();
+  EXPECT_TRUE(Says(end, "CHECK_VIOLATION")) << end.error_message();
+  gateway.Drain();
+}
+
+// One byte of a timestamp is twenty of text: a message is written out piece by piece.
+TEST_F(CopyTest, LargeMessagesOfRowsAreWholeRows) {
+  Direct().Run("DROP TABLE IF EXISTS times; CREATE TABLE times (id int, at timestamptz)");
+  v1::RowBatch rows;
+  constexpr int kRows = 200000;
+  rows.set_row_count(kRows);
+  v1::ColumnData* ids = rows.add_columns();
+  v1::ColumnData* times = rows.add_columns();
+  for (int i = 0; i < kRows; ++i) {
+    ids->add_int32s(i);
+    times->add_int64s(i);
+  }
+  RawCopy copy(*gateway_);
+  copy.Header(Table("times"), {v1::COLUMN_KIND_INT32, v1::COLUMN_KIND_TIMESTAMPTZ});
+  copy.Rows(rows);
+  copy.Rows(rows);
+  const grpc::Status end = copy.End();
+  ASSERT_TRUE(end.ok()) << end.error_message();
+  EXPECT_EQ(
+      Direct().Value("SELECT count(*) FROM times WHERE at = '1970-01-01 00:00:00+00'::timestamptz + id * interval "
+                     "'1 microsecond'"),
+      absl::StrCat(2 * kRows));
+}
+
+TEST_F(CopyTest, RowsOfAnySizeMakeMessages) {
+  auto rows = db().CopyRows<int32_t, std::string>(Table("events"));
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(rows.Write(i, std::string(100000, 'x')));
+  const absl::StatusOr<int64_t> count = rows.Commit();
+  ASSERT_TRUE(count.ok()) << count.status();
+  EXPECT_EQ(*count, 100);
+}
+
+// A first message that is refused, at the very moment at which it has waited too long.
+TEST_F(CopyTest, ARefusedHeaderAtTheLastMomentEndsOnce) {
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway_->address(), grpc::InsecureChannelCredentials()));
+  std::vector<std::future<bool>> calls;
+  for (int i = 0; i < 100; ++i) {
+    calls.push_back(std::async(std::launch::async, [&stub, i] {
+      // Headers and message are sent one after the other; between them passes the opening's limit, a little more or
+      // less.
+      grpc::ClientContext context;
+      v1::CopyInResponse response;
+      const auto stream = stub->CopyIn(&context, &response);
+      v1::CopyInRequest header;
+      header.mutable_header()->mutable_table()->set_table("a.b.c");
+      poll(nullptr, 0, 4990 + i / 5);
+      stream->Write(header);
+      return stream->Finish().ok();
+    }));
+  }
+  for (std::future<bool>& call : calls) EXPECT_FALSE(call.get());
+  EXPECT_TRUE(gateway_->process().IsRunning());
+}
+
 // A client that sends gigabytes hears of a bad row before it has sent them all.
 TEST_F(CopyTest, ABadRowEndsALargeCopyEarly) {
   client::CopyWriter copy = db().CopyIn(Table("events"));
   ASSERT_TRUE(copy.Write("not a number\tone\n"));
   const std::string rows = std::string(256 << 10, '\n');
   int64_t sent = 0;
-  while (sent < int64_t{100} << 30 && copy.Write(rows)) sent += static_cast<int64_t>(rows.size());
+  while (sent < int64_t{8} << 30 && copy.Write(rows)) sent += static_cast<int64_t>(rows.size());
   const absl::StatusOr<int64_t> failed = copy.Commit();
   EXPECT_EQ(Reason(failed), "INVALID_TEXT_REPRESENTATION") << failed.status();
   EXPECT_EQ(LineOf(failed.status()), "1");
-  EXPECT_LT(sent, int64_t{100} << 30);
+  EXPECT_LT(sent, int64_t{8} << 30);
 }
 
 TEST_F(CopyTest, AWriterThatIsDroppedTakesEverythingBack) {

@@ -3,6 +3,7 @@
 
 #include <grpcpp/create_channel.h>
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <string>
@@ -174,24 +175,105 @@ TEST_F(ListenTest, OneWhoDoesNotReadIsDropped) {
   client::Subscription reads = Ready(*gateway, {"flood"});
   client::Subscription sleeps = gateway->Client().Listen({"flood"}, absl::ZeroDuration());
   ASSERT_TRUE(NextOf(&sleeps).has_ready());
-  constexpr int kAll = 40000;
-  auto reader = std::async(std::launch::async, [&reads] {
+  constexpr int kAll = 200000;
+  std::atomic<int> heard{0};
+  std::atomic<bool> failed{false};
+  auto reader = std::async(std::launch::async, [&] {
     for (int i = 1; i <= kAll; ++i) {
       const std::string payload = PayloadOf(NextOf(&reads));
-      if (!absl::StartsWith(payload, absl::StrCat(i, "-"))) return absl::StrCat(i, ": ", payload.substr(0, 100));
+      heard = i;
+      if (!absl::StartsWith(payload, absl::StrCat(i, "-"))) {
+        failed = true;
+        return absl::StrCat(i, ": ", payload.substr(0, 100));
+      }
     }
     return std::string("all");
   });
   for (int part = 0; part < 8; ++part) {
-    Direct().Run(absl::StrCat("SELECT pg_notify('flood', i || '-' || repeat('x', 1000)) FROM generate_series(",
+    Direct().Run(absl::StrCat("SELECT pg_notify('flood', i || '-' || repeat('x', 100)) FROM generate_series(",
                               part * kAll / 8 + 1, ", ", (part + 1) * kAll / 8, ") i"));
+    ASSERT_TRUE(Eventually([&] { return heard >= (part + 1) * kAll / 8 || failed; }));
   }
   EXPECT_EQ(reader.get(), "all");
   EXPECT_TRUE(gateway->Logs("SUBSCRIBER_TOO_SLOW")) << gateway->log();
-  int heard = 0;
-  while (NextOf(&sleeps).has_notification()) ++heard;
-  EXPECT_LT(heard, kAll);
+  // What it is still sent has no hole.
+  int last = 0;
+  for (v1::ListenResponse event = NextOf(&sleeps); event.has_notification(); event = NextOf(&sleeps)) {
+    ASSERT_TRUE(absl::StartsWith(PayloadOf(event), absl::StrCat(last + 1, "-"))) << last;
+    ++last;
+  }
+  EXPECT_LT(last, kAll);
   EXPECT_FALSE(sleeps.status().ok());
+}
+
+// Whatever is on its way to one that leaves has nowhere to go any more.
+TEST_F(ListenTest, SubscribersMayLeaveWhileNotificationsFlow) {
+  const auto gateway = Start();
+  client::Subscription stays = Ready(*gateway, {"news"});
+  std::atomic<bool> done{false};
+  auto notifies = std::async(std::launch::async, [&] {
+    testing_support::Direct direct(postgres_->ConnectionString());
+    for (int i = 1; !done; ++i) {
+      direct.Run(absl::StrCat("SELECT pg_notify('news', '", i, "')"));
+      const std::string heard = PayloadOf(NextOf(&stays));
+      if (heard != absl::StrCat(i)) return absl::StrCat(heard, " instead of ", i);
+    }
+    return std::string("all");
+  });
+  std::vector<std::future<void>> leave;
+  for (int thread = 0; thread < 4; ++thread) {
+    leave.push_back(std::async(std::launch::async, [&] {
+      for (int round = 0; round < 5; ++round) {
+        std::vector<client::Subscription> all;
+        for (int i = 0; i < 30; ++i) all.push_back(gateway->Client().Listen({"news"}, absl::ZeroDuration()));
+        for (client::Subscription& subscription : all) EXPECT_TRUE(subscription.Next()) << subscription.status();
+      }
+    }));
+  }
+  for (std::future<void>& thread : leave) thread.get();
+  done = true;
+  EXPECT_EQ(notifies.get(), "all");
+  EXPECT_TRUE(gateway->process().IsRunning());
+  EXPECT_FALSE(absl::StrContains(gateway->log(), "SUBSCRIBER_TOO_SLOW"));
+}
+
+// In the database's encoding it has no form. Nobody else hears of it.
+TEST_F(ListenTest, AChannelThatCanNotBeListenedToIsItsSubscribersError) {
+  Direct().Run("DROP DATABASE IF EXISTS latin");
+  Direct().Run("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+  const auto gateway = Start({}, postgres_->Url("latin"));
+  client::Subscription jobs = Ready(*gateway, {"jobs"});
+  client::Subscription refused = gateway->Client().Listen({"other", "\u4e2d"});
+  EXPECT_FALSE(refused.Next());
+  EXPECT_EQ(ReasonOf(refused.status()), "UNTRANSLATABLE_CHARACTER") << refused.status();
+  client::Subscription other = Ready(*gateway, {"other"});
+  testing_support::Direct latin(postgres_->ConnectionString("latin"));
+  latin.Run("SELECT pg_notify('jobs', 'no gap'), pg_notify('other', 'here')");
+  EXPECT_EQ(PayloadOf(NextOf(&jobs)), "no gap");
+  EXPECT_EQ(PayloadOf(NextOf(&other)), "here");
+  EXPECT_FALSE(absl::StrContains(gateway->log(), "listener_lost"));
+}
+
+// As long as nothing is known to have come, something may be missing.
+TEST_F(ListenTest, AGapIsAsLongAsTheSilenceBeforeIt) {
+  FaultProxy proxy(absl::StrCat(postgres_->socket_directory(), "/.s.PGSQL.5432"));
+  const auto gateway = Start({"--listen_heartbeat=1s"}, proxy.Url());
+  client::Subscription jobs = Ready(*gateway, {"jobs"});
+  const absl::Time good = absl::Now();
+  proxy.Hold(FaultProxy::Way::kToClient);
+  // Another one on the same channel proves nothing.
+  client::Subscription late = gateway->Client().Listen({"jobs"});
+  ASSERT_TRUE(late.Next());
+  const v1::ListenResponse gap = NextOf(&jobs);
+  ASSERT_TRUE(gap.has_gap()) << gap.ShortDebugString();
+  const auto length = [](const google::protobuf::Duration& d) {
+    return absl::Seconds(d.seconds()) + absl::Nanoseconds(d.nanos());
+  };
+  EXPECT_GE(length(gap.gap().length()), absl::Now() - good - absl::Seconds(2));
+  proxy.Release(FaultProxy::Way::kToClient);
+  const v1::ListenResponse again = NextOf(&jobs);
+  ASSERT_TRUE(again.has_ready()) << again.ShortDebugString();
+  EXPECT_GE(length(again.ready().gap()), length(gap.gap().length()));
 }
 
 TEST_F(ListenTest, WrongChannelsAreNamed) {
@@ -222,6 +304,8 @@ TEST_F(ListenTest, WithoutAConnectionThatCanListenItIsRefused) {
   const std::string pooled = reason(*Start({}, pgbouncer_->Url()));
   EXPECT_TRUE(absl::StartsWith(pooled, "BACKEND_UNREACHABLE")) << pooled;
   EXPECT_TRUE(absl::StrContains(pooled, "session mode")) << pooled;
+  // ... and keeps nothing of the attempt in a backend of others.
+  EXPECT_EQ(*gateway_->Client().Execute("SELECT count(*) FROM pg_listening_channels()")->Scalar<int64_t>(), 0);
   const std::string dead = reason(*Start({}, "postgresql://postgres@/nothing?host=/nowhere"));
   EXPECT_TRUE(absl::StartsWith(dead, "BACKEND_UNREACHABLE")) << dead;
 }

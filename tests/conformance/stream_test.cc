@@ -189,7 +189,7 @@ TEST_F(StreamTest, WhileNobodyReadsPostgresWaitsAndMemoryStaysFlat) {
     last = next;
   }
   EXPECT_LT(ResidentBytes(gateway_->process().pid()) - before, 32 << 20);
-  rows = client::RowStream(absl::OkStatus());
+  { const client::RowStream dropped = std::move(rows); }
   EXPECT_TRUE(EndlessIsOver());
 }
 
@@ -294,7 +294,7 @@ TEST_F(StreamTest, StreamsLeaveAConnectionToShortCalls) {
   EXPECT_EQ(ReasonOf(second.status()), "QUEUE_TIMEOUT");
   EXPECT_EQ(Reason(db.Execute("SELECT 1")), "ok");
   // The next one has its place when it ends.
-  first = client::RowStream(absl::OkStatus());
+  { const client::RowStream dropped = std::move(first); }
   client::RowStream third = db.Stream("SELECT 1");
   EXPECT_TRUE(third.Next()) << third.status();
   // Not killed: PgBouncer 1.18 goes down with a connection that brings a cancel and breaks off.

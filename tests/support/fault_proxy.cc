@@ -115,6 +115,11 @@ void FaultProxy::CutBefore(Way way, const std::string& bytes) {
   cut_before_[static_cast<int>(way)] = bytes;
 }
 
+void FaultProxy::CutAfter(Way way, int64_t bytes) {
+  MutexLock lock(&mu_);
+  cut_after_[static_cast<int>(way)] = bytes;
+}
+
 void FaultProxy::CutAll() {
   {
     MutexLock lock(&mu_);
@@ -210,6 +215,14 @@ bool FaultProxy::Receive(Stream* stream) {
     bytes.resize(found);
     cut_before.clear();
     stream->ended = true;
+  }
+  std::optional<int64_t>& cut_after = cut_after_[static_cast<int>(stream->way)];
+  if (cut_after.has_value() && *cut_after < static_cast<int64_t>(bytes.size())) {
+    bytes.resize(static_cast<size_t>(*cut_after));
+    cut_after.reset();
+    stream->ended = true;
+  } else if (cut_after.has_value()) {
+    *cut_after -= static_cast<int64_t>(bytes.size());
   }
   stream->size += static_cast<int64_t>(bytes.size());
   stream->chunks.push_back({absl::Now() + delay_, std::move(bytes)});

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -47,6 +48,8 @@ class FaultProxy {
   // The next time that `bytes` would pass this way, what came before them passes, and that
   // connection is cut instead. They must come in one piece.
   void CutBefore(Way way, const std::string& bytes);
+  // So many bytes pass this way from now on, of all connections together; the one that has the next one is cut instead.
+  void CutAfter(Way way, int64_t bytes);
   void CutAll();
 
  private:
@@ -71,6 +74,7 @@ class FaultProxy {
   std::vector<std::string> pieces_[2] ABSL_GUARDED_BY(mu_);
   std::string hold_from_[2] ABSL_GUARDED_BY(mu_);
   std::string cut_before_[2] ABSL_GUARDED_BY(mu_);
+  std::optional<int64_t> cut_after_[2] ABSL_GUARDED_BY(mu_);
   bool cut_all_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::list<Link> links_ ABSL_GUARDED_BY(mu_);
