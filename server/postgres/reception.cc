@@ -81,11 +81,12 @@ bool Reception::AwaitSocket(short events) {
       if (interrupt_->raised() && now < limits_.deadline) Cut(CutShort::kByCaller);
       if (now >= limits_.cancel_at) Cut(CutShort::kByDeadline);
     }
+    if (now >= cancel_again_at_) Cancel();
     if (now >= rest_at() && !HasInput(connection_) && !streams_.sink()->Rest()) Cut(CutShort::kByStream);
     const bool running = cut_short_ == CutShort::kNo;
     const bool interruptible = running && !interrupt_->raised();
     pollfd waits[2] = {{PQsocket(connection_), events, 0}, {interrupt_->file_descriptor(), POLLIN, 0}};
-    const absl::Time wake_at = std::min(running ? limits_.cancel_at : give_up_at_, rest_at());
+    const absl::Time wake_at = std::min({running ? limits_.cancel_at : give_up_at_, rest_at(), cancel_again_at_});
     const int ready = poll(waits, interruptible ? 2 : 1, MillisecondsUntil(wake_at));
     if (ready < 0 && errno != EINTR) return true;
     if (ready > 0 && waits[0].revents != 0) return true;
@@ -99,8 +100,16 @@ absl::Time Reception::rest_at() const {
 
 void Reception::Cut(CutShort why) {
   if (cut_short_ != CutShort::kNo) return;
-  cancel_sent_ = canceller_->Request(connection_);
+  Cancel();
   CutWithoutCancel(why);
+}
+
+// Again after a while, as long as the statement has not ended: one that comes before the statement has begun (a busy
+// server, a pooler that waits for one) cancels nothing.
+void Reception::Cancel() {
+  constexpr absl::Duration kAgain = absl::Milliseconds(500);
+  cancel_sent_ |= canceller_->Request(connection_);
+  cancel_again_at_ = absl::Now() + kAgain;
 }
 
 void Reception::CutWithoutCancel(CutShort why) {

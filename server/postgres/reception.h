@@ -57,6 +57,7 @@ class Reception {
   bool AwaitMore();
   bool AwaitSocket(short events);
   void Cut(CutShort why);
+  void Cancel();
   void CutWithoutCancel(CutShort why);
   void Consume();
   void Take(pg_result* result, size_t prelude_statements, FlightReport* report);
@@ -89,6 +90,7 @@ class Reception {
   std::optional<int64_t> tcp_bytes_before_;
   CutShort cut_short_ = CutShort::kNo;
   absl::Time give_up_at_ = absl::InfiniteFuture();
+  absl::Time cancel_again_at_ = absl::InfiniteFuture();
   bool cancel_sent_ = false;
   bool gave_up_ = false;
   bool copying_ = false;

@@ -9,7 +9,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/base/mutex.h"
@@ -17,23 +16,9 @@
 #include "server/postgres/connection.h"
 #include "server/postgres/interrupt.h"
 #include "server/postgres/listener.h"
-#include "sluice/v1/database.pb.h"
+#include "server/query/roster.h"
 
 namespace sluice::query {
-
-// The bytes of a v1::ListenResponse, made once for all who get it.
-using EventBytes = std::shared_ptr<const std::string>;
-
-// Who listens. Called on the hub's thread, which must not be held up.
-class Subscriber {
- public:
-  virtual ~Subscriber() = default;
-  virtual const std::string& caller() const = 0;
-  virtual const std::vector<std::string>& channels() const = 0;
-  virtual void Deliver(const EventBytes& event) = 0;
-  // The hub has nothing more for it. May come twice.
-  virtual void End(const absl::Status& status) = 0;
-};
 
 // One connection that LISTENs, and any number of subscribers. A thread of its own keeps it while there are any, opens
 // it again when it is lost, and says so. Thread-safe.
@@ -62,41 +47,21 @@ class Hub {
   void Close();
 
  private:
-  struct Member {
-    std::shared_ptr<Subscriber> subscriber;
-    // Has been told that LISTEN is in force.
-    bool is_ready = false;
-    // Since when something may be missing, of one that was ready before; infinite for one that was not.
-    absl::Time missing_since = absl::InfiniteFuture();
-    bool was_ready() const { return missing_since != absl::InfiniteFuture(); }
-  };
-  struct Channel {
-    absl::flat_hash_set<Subscriber*> subscribers;
-    bool in_force = false;
-  };
-
   void Run();
   bool AwaitDemand();
   std::unique_ptr<postgres::Listener> Connect();
   void Serve(postgres::Listener* listener);
   bool TakeChanges();
-  void Add(std::shared_ptr<Subscriber> subscriber);
-  void Remove(Subscriber* subscriber);
   bool PutInForce(postgres::Listener* listener);
   bool Change(postgres::Listener* listener, const std::vector<std::string>& listen,
               const std::vector<std::string>& unlisten);
   bool ListenOneByOne(postgres::Listener* listener, const std::vector<std::string>& channels);
-  void RefuseChannel(const std::string& channel, const postgres::ServerError& error);
+  void Deliver(postgres::Listener* listener);
   void OnProven();
-  void TellReady();
-  void Deliver(const std::vector<postgres::Notification>& notifications);
-  void SendHeartbeats();
-  void DeliverToReady(const v1::ListenResponse& event);
   void OnLost(const postgres::ServerError& error);
   void OnNotConnected(const postgres::Connection::OpenFailure& failure);
   void OnFailed(const std::string& why, bool will_not_pass);
-  void RefuseNewcomers();
-  void EndAll(const absl::Status& status);
+  void EndAll();
 
   Options options_;
   observe::Observer& observer_;
@@ -112,13 +77,7 @@ class Hub {
   std::vector<std::shared_ptr<Subscriber>> leaving_ ABSL_GUARDED_BY(mu_);
 
   // The thread's own.
-  absl::flat_hash_map<Subscriber*, Member> members_;
-  absl::flat_hash_map<std::string, Channel> channels_;
-  // Nothing of them has been asked for, or they are not wanted any more.
-  absl::flat_hash_set<std::string> to_listen_, to_unlisten_;
-  bool someone_is_not_ready_ = false;
-  // Who is still to hear that the connection was proven; some may be gone.
-  std::vector<Subscriber*> heartbeats_;
+  Roster roster_;
   // When notifications were last known to come.
   absl::Time good_at_ = absl::InfinitePast();
   // This connection has done something already.

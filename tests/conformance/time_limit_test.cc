@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
+#include "tests/support/scripted_server.h"
 
 namespace sluice {
 namespace {
@@ -74,6 +75,22 @@ TEST_F(TimeLimitTest, TheDeadlineEndsWhatFliesWithoutStatementTimeout) {
       client::Statement("DO $$ BEGIN PERFORM pg_sleep(60); /* bare_mark */ END $$"), Within(absl::Milliseconds(300)));
   EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
   EXPECT_TRUE(testing_support::Eventually([this] { return Running("bare_mark") == 0; }, absl::Seconds(5)));
+}
+
+// A cancel that comes before its statement has begun cancels nothing: it is sent again.
+TEST_F(TimeLimitTest, ACancelThatDoesNotHelpIsSentAgain) {
+  testing_support::ScriptedServer busy;
+  // Of one connection: nobody else cancels anything.
+  const testing_support::Gateway gateway(busy.Url(), {"--pool_size=1"});
+  ASSERT_TRUE(gateway.AwaitReady());
+  testing_support::ScriptedServer::Manners silent;
+  silent.is_silent = true;
+  busy.Behave(silent);
+  const absl::StatusOr<client::Result> result =
+      gateway.Client().Execute(client::Statement("DO $$ BEGIN END $$"), Within(absl::Milliseconds(300)));
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
+  EXPECT_TRUE(testing_support::Eventually([&] { return busy.cancels_received() >= 2; }));
+  busy.Behave({});
 }
 
 // At a deadline statement_timeout and the cancel race: the loser must not hit the next call.

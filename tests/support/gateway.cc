@@ -18,7 +18,7 @@ Gateway::Gateway(const std::string& database_url, const std::vector<std::string>
   Process::Options options;
   options.command = {SluicedPath(), "--port_file=" + port_file};
   bool listens = false;
-  for (const std::string& flag : flags) listens |= absl::StartsWith(flag, "--listen");
+  for (const std::string& flag : flags) listens |= absl::StartsWith(flag, "--listen=");
   if (!listens) options.command.push_back("--listen=unix:" + directory_.File("sluice"));
   options.command.insert(options.command.end(), flags.begin(), flags.end());
   options.environment = {{"DATABASE_URL", database_url}, {"SLUICE_DRAIN_DELAY", "50ms"}};
