@@ -3,7 +3,7 @@
 
 #include <memory>
 
-struct pg_conn;
+#include "server/postgres/session.h"
 
 namespace sluice::postgres {
 
@@ -21,6 +21,10 @@ class Canceller {
   // Asks to cancel what `connection` runs now. False if that can not be done: the server
   // gave no cancel key (RDS Proxy), or 1,000 requests wait already.
   bool Request(pg_conn* connection);
+  // Takes a session that was given up although its statement may still run, since its cancel came before it had begun
+  // (a busy server, a pooler's queue) or does not help: cancels it for two more seconds, and closes it then, or when
+  // the statement has ended. At once if 100 are here already.
+  void FinishOff(std::unique_ptr<Session> session);
 
  private:
   struct State;

@@ -51,6 +51,10 @@ Connection::Connection(std::unique_ptr<Session> session, const Options& options,
   PQsetNoticeReceiver(session_->handle(), ReceiveNotice, &notices_);
 }
 
+Connection::~Connection() {
+  if (unfinished_) canceller_->FinishOff(std::move(session_));
+}
+
 std::unique_ptr<Connection> Connection::Open(const Options& options, JitPolicy* jit, Canceller* canceller,
                                              OpenFailure* failure) {
   const absl::Time deadline = absl::Now() + options.connect_timeout;
@@ -168,6 +172,7 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   // Even if the statement ended by a cancel: another one's (statement_timeout, an operator)
   // may have been faster, and ours would hit the next call, or with a pooler anybody's.
   cancel_may_still_arrive_ |= reception.cancel_sent();
+  unfinished_ = reception.gave_up() && reception.cancel_sent();
 
   const bool all_done = report->results.size() == flight.statements.size();
   // The tag of the last statement comes after the commit: what breaks behind it is not this

@@ -63,6 +63,8 @@ class Connection {
   // flight's TimeBudget::answer_by; if that is infinite, by its deadline plus TimeBudget::cancel_room
   // and twice Options::cancel_wait.
   FlightReport Fly(const Flight& flight);
+  // Of one that was given up with its statement perhaps running, the canceller takes the rest over.
+  ~Connection();
 
   // Cancels the flight in progress, or the next one, from any thread. The owner clears it
   // before it tells anybody whom to interrupt.
@@ -115,6 +117,8 @@ class Connection {
   bool cancel_may_still_arrive_ = false;
   bool jit_refused_ = false;
   bool lost_ = false;
+  // Its statement was cancelled, and has not ended.
+  bool unfinished_ = false;
   bool copying_ = false;
   bool sent_ = false;
   bool answered_ = false;

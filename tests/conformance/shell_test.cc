@@ -54,8 +54,7 @@ TEST_F(ShellTest, WhatWasTypedBeforeIsKept) {
     shell->Type("SELECT 'remembered';\n");
     EXPECT_TRUE(shell->Shows("(1 row)"));
     ASSERT_TRUE(shell->Shows("sluice> "));
-    shell->Type("\x04");
-    EXPECT_EQ(shell->Wait(), 0);
+    EXPECT_EQ(shell->Wait("\x04"), 0);
   }
   const auto shell = Open();
   ASSERT_TRUE(shell->Shows("sluice> "));

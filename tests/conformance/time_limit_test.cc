@@ -93,6 +93,22 @@ TEST_F(TimeLimitTest, ACancelThatDoesNotHelpIsSentAgain) {
   busy.Behave({});
 }
 
+// Also when its caller has had its answer, which does not wait for that.
+TEST_F(TimeLimitTest, WhatOutlivesItsDeadlineIsCancelledUntilItEnds) {
+  testing_support::ScriptedServer busy;
+  const testing_support::Gateway gateway(busy.Url(), {"--pool_size=1"});
+  ASSERT_TRUE(gateway.AwaitReady());
+  testing_support::ScriptedServer::Manners silent;
+  silent.is_silent = true;
+  busy.Behave(silent);
+  const absl::StatusOr<client::Result> result =
+      gateway.Client().Execute(client::Statement("DO $$ BEGIN END $$"), Within(absl::Milliseconds(300)));
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
+  // After ten seconds the next connection's first question is cancelled, too.
+  EXPECT_TRUE(testing_support::Eventually([&] { return busy.cancels_received() >= 3; }, absl::Seconds(5)));
+  busy.Behave({});
+}
+
 // At a deadline statement_timeout and the cancel race: the loser must not hit the next call.
 TEST_F(TimeLimitTest, AnExpiredCallDoesNotCancelAnother) {
   const testing_support::Gateway gateway(postgres_->Url(), {"--pool_size=4"});

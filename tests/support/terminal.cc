@@ -65,11 +65,16 @@ bool Terminal::Read() {
   return got > 0;
 }
 
-int Terminal::Wait() {
+int Terminal::Wait(const std::string& keys) {
   const absl::Time end = absl::Now() + absl::Seconds(30);
   pollfd waits = {terminal_, POLLIN, 0};
-  while (absl::Now() < end && poll(&waits, 1, 1000) >= 0) {
-    if (waits.revents != 0 && !Read()) break;
+  absl::Time typed_at = absl::InfinitePast();
+  while (absl::Now() < end) {
+    if (!keys.empty() && absl::Now() >= typed_at + absl::Seconds(1)) {
+      Type(keys);
+      typed_at = absl::Now();
+    }
+    if (poll(&waits, 1, 100) > 0 && !Read()) break;
   }
   if (absl::Now() >= end) kill(pid_, SIGKILL);
   int status = 0;

@@ -22,8 +22,9 @@ class Terminal {
   bool Shows(const std::string& text);
   // All that it has shown.
   const std::string& screen() const { return screen_; }
-  // Waits for the program's end, and kills it after 30 s; its exit code, or 128 + the signal that ended it.
-  int Wait();
+  // Waits for the program's end, and kills it after 30 s; its exit code, or 128 + the signal that ended it. Types `keys`
+  // every second: what is typed while a program sets its terminal up may be lost.
+  int Wait(const std::string& keys = "");
 
  private:
   // False at the end.
