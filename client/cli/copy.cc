@@ -64,18 +64,24 @@ int CopyIn(const Target& target, const client::Database& db, const CopyArguments
   return kExitOk;
 }
 
-int CopyOut(const Target& target, const client::Database& db, const CopyArguments& arguments, std::FILE* file) {
+int CopyOut(const Target& target, const client::Database& db, const CopyArguments& arguments) {
   client::CopyReader reader =
       arguments.query.empty()
           ? db.CopyOut(client::Table(arguments.table, arguments.columns), FormatOf(arguments), OptionsOf(arguments))
           : db.CopyOut(client::Statement(arguments.query), FormatOf(arguments), OptionsOf(arguments));
-  for (std::string piece; reader.Read(&piece);) {
-    if (std::fwrite(piece.data(), 1, piece.size(), file) != piece.size()) {
+  std::string piece;
+  bool goes_on = reader.Read(&piece);
+  if (!goes_on && !reader.status().ok()) return Fail(target, reader.status(), arguments.query);
+  // Not before there is something to write: what was there is not lost to a table that is not.
+  const File file = OpenFile(arguments);
+  if (file == nullptr) return FailAtFile(arguments, "; nothing was written");
+  for (; goes_on; goes_on = reader.Read(&piece)) {
+    if (std::fwrite(piece.data(), 1, piece.size(), file.get()) != piece.size()) {
       return FailAtFile(arguments, "; the copy is not whole");
     }
   }
   if (!reader.status().ok()) return Fail(target, reader.status(), arguments.query);
-  if (std::fflush(file) != 0) return FailAtFile(arguments, "; the copy is not whole");
+  if (std::fflush(file.get()) != 0) return FailAtFile(arguments, "; the copy is not whole");
   PrintNotices(reader.summary().notices());
   PrintError(absl::StrCat("COPY ", reader.summary().row_count(), "\n"));
   return kExitOk;
@@ -86,9 +92,10 @@ int CopyOut(const Target& target, const client::Database& db, const CopyArgument
 int RunCopy(const Target& target, const CopyArguments& arguments) {
   absl::StatusOr<client::Database> db = Open(target);
   if (!db.ok()) return FailToOpen(db.status());
+  if (!arguments.is_in) return CopyOut(target, *db, arguments);
   const File file = OpenFile(arguments);
   if (file == nullptr) return FailAtFile(arguments, "; nothing was run");
-  return arguments.is_in ? CopyIn(target, *db, arguments, file.get()) : CopyOut(target, *db, arguments, file.get());
+  return CopyIn(target, *db, arguments, file.get());
 }
 
 }  // namespace sluice::cli

@@ -1,5 +1,6 @@
 #include "client/cli/line_editor.h"
 
+#include <fcntl.h>
 #include <histedit.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -35,12 +36,14 @@ class Terminal : public LineEditor {
     HistEvent event;
     history(history_.get(), &event, H_SETSIZE, kStatementsMax);
     history(history_.get(), &event, H_SETUNIQUE, 1);
-    if (!path_.empty()) history(history_.get(), &event, H_LOAD, path_.c_str());
+    if (keeps_history()) history(history_.get(), &event, H_LOAD, path_.c_str());
     el_set(editor_.get(), EL_CLIENTDATA, this);
     el_set(editor_.get(), EL_PROMPT, &Terminal::Prompt);
     el_set(editor_.get(), EL_EDITOR, "emacs");
     el_set(editor_.get(), EL_HIST, history, history_.get());
     el_set(editor_.get(), EL_BIND, "^R", "em-inc-search-prev", nullptr);
+    // What is pasted has tabs, which are a part of it.
+    el_set(editor_.get(), EL_BIND, "^I", "ed-insert", nullptr);
     // Ctrl-C is the shell's.
     el_set(editor_.get(), EL_SIGNAL, 0);
     el_set(editor_.get(), EL_GETCFN, &Terminal::GetCharacter);
@@ -69,13 +72,21 @@ class Terminal : public LineEditor {
   void Remember(const std::string& statement) override {
     HistEvent event;
     history(history_.get(), &event, H_ENTER, statement.c_str());
-    if (path_.empty()) return;
-    history(history_.get(), &event, H_SAVE, path_.c_str());
+    if (!keeps_history()) return;
     // Statements may have secrets in them.
-    chmod(path_.c_str(), S_IRUSR | S_IWUSR);
+    const int file = open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (file < 0) return;
+    close(file);
+    history(history_.get(), &event, H_SAVE, path_.c_str());
   }
 
  private:
+  // Nothing is done to what is no file of one's own, such as /dev/null.
+  bool keeps_history() const {
+    struct stat facts = {};
+    return !path_.empty() && (stat(path_.c_str(), &facts) != 0 || S_ISREG(facts.st_mode));
+  }
+
   static char* Prompt(EditLine* editor) {
     Terminal* self = nullptr;
     el_get(editor, EL_CLIENTDATA, &self);

@@ -191,7 +191,7 @@ int ExitWith(const CLI::App& app, const CLI::ParseError& error, int argc, char**
 // An export that a full disk cut short did not succeed.
 int EndOutput(int exit_code) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
-  std::perror("sluice: standard output");
+  std::fputs("sluice: standard output can not be written\n", stderr);
   return exit_code == kExitOk ? kExitFailed : exit_code;
 }
 

@@ -6,12 +6,21 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "absl/strings/str_replace.h"
+
 namespace sluice::cli {
 namespace {
 
-const char* PagerCommand() {
+std::string PagerCommand() {
   const char* pager = std::getenv("PAGER");
   return pager == nullptr ? "less -RS" : pager;
+}
+
+// It would swallow the answer.
+bool IsThere(const std::string& command) {
+  const std::string program = command.substr(0, command.find(' '));
+  const std::string test = "command -v -- '" + absl::StrReplaceAll(program, {{"'", "'\\''"}}) + "' > /dev/null 2>&1";
+  return std::system(test.c_str()) == 0;
 }
 
 // 0 if standard output is no terminal that can be paged.
@@ -19,7 +28,7 @@ int TerminalLinesOf() {
   winsize size = {};
   const char* term = std::getenv("TERM");
   const bool is_dumb = term == nullptr || std::string(term) == "dumb";
-  if (is_dumb || *PagerCommand() == '\0' || isatty(STDOUT_FILENO) == 0) return 0;
+  if (is_dumb || PagerCommand().empty() || isatty(STDOUT_FILENO) == 0) return 0;
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
 }
 
@@ -46,9 +55,12 @@ bool Pager::Write(const std::string& text) {
 }
 
 void Pager::Start() {
-  pager_ = popen(PagerCommand(), "w");
+  const std::string command = PagerCommand();
+  pager_ = IsThere(command) ? popen(command.c_str(), "w") : nullptr;
   if (pager_ == nullptr) {
     lines_max_ = 0;
+    std::fwrite(waiting_.data(), 1, waiting_.size(), stdout);
+    waiting_.clear();
     return;
   }
   std::fwrite(waiting_.data(), 1, waiting_.size(), pager_);

@@ -4,15 +4,16 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <optional>
-#include <sstream>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "client/cli/commands.h"
 #include "client/cli/describe_sql.h"
@@ -25,6 +26,7 @@
 #include "client/cli/table.h"
 #include "client/cli/terminal.h"
 #include "client/cpp/error.h"
+#include "server/base/file.h"
 
 namespace sluice::cli {
 namespace {
@@ -63,47 +65,50 @@ class Shell {
     while (!quits_) {
       std::string line;
       const LineEditor::Got got = lines_.Read(Prompt(), &line);
-      if (got == LineEditor::Got::kInterrupted) statement_.clear();
+      if (got == LineEditor::Got::kInterrupted) statements_.Clear();
       if (got == LineEditor::Got::kEnd) break;
-      if (got == LineEditor::Got::kLine) Take(line);
+      failed_ = false;
+      if (got == LineEditor::Got::kLine) Take(line, /*was_typed=*/true);
       // A script ends with its first error.
-      if (!is_interactive_ && exit_code_ != kExitOk) return exit_code_;
+      if (!is_interactive_ && failed_) return exit_code_;
     }
     // The last statement of a script need not have a semicolon.
-    if (!is_interactive_ && !quits_ && !IsBlank(statement_)) Do(statement_);
-    if (transaction_.has_value()) PrintError("The transaction is rolled back.\n");
+    if (!is_interactive_ && !quits_ && !statements_.is_blank()) Do(statements_.Rest());
+    if (transaction_.has_value()) {
+      transaction_.reset();
+      Fail("The transaction is rolled back.\n");
+    }
     return is_interactive_ ? kExitOk : exit_code_;
   }
 
  private:
   std::string Prompt() const {
-    if (!IsBlank(statement_)) return "     -> ";
+    if (!statements_.is_blank()) return "     -> ";
     if (!transaction_.has_value()) return "sluice> ";
     return transaction_->state() == v1::TransactResponse::FAILED ? "sluice!> " : "sluice*> ";
   }
 
-  void Take(const std::string& line) {
-    const absl::string_view words = absl::StripAsciiWhitespace(line);
-    if (IsBlank(statement_) && absl::StartsWith(words, "\\")) {
-      lines_.Remember(std::string(words));
+  void Take(absl::string_view line, bool was_typed) {
+    const std::string words(absl::StripAsciiWhitespace(line));
+    if (statements_.is_blank() && absl::StartsWith(words, "\\")) {
+      if (was_typed) lines_.Remember(words);
       return Command(words);
     }
-    if (statement_.empty() && words.empty()) return;
-    absl::StrAppend(&statement_, line, "\n");
-    while (std::optional<std::string> statement = TakeStatement(&statement_)) {
-      lines_.Remember(*statement);
+    statements_.AddLine(line);
+    while (std::optional<std::string> statement = statements_.Take()) {
+      if (was_typed) lines_.Remember(*statement);
       Do(*statement);
-      if (!is_interactive_ && exit_code_ != kExitOk) return;
+      if (failed_ && !(is_interactive_ && was_typed)) return;
     }
-    if (IsBlank(statement_)) statement_.clear();
+    if (statements_.is_blank()) statements_.Clear();
   }
 
   // \word argument
   void Command(absl::string_view words) {
-    const size_t space = words.find(' ');
-    const absl::string_view name = words.substr(0, space);
-    const std::string argument(space == absl::string_view::npos ? ""
-                                                                : absl::StripAsciiWhitespace(words.substr(space + 1)));
+    const size_t space = words.find_first_of(" \t");
+    const absl::string_view name = absl::StripSuffix(words.substr(0, space), ";");
+    absl::string_view rest = space == absl::string_view::npos ? "" : absl::StripAsciiWhitespace(words.substr(space));
+    const std::string argument(absl::StripTrailingAsciiWhitespace(absl::StripSuffix(rest, ";")));
     if (name == "\\?" || name == "\\h" || name == "\\help") return Print(kHelp);
     if (name == "\\q" || name == "\\quit") {
       quits_ = true;
@@ -122,24 +127,33 @@ class Shell {
     } else if (name == "\\ping") {
       RunPing(target_, PingArguments());
     } else if (const std::vector<client::Statement> asked = DescribingStatements(name, argument); !asked.empty()) {
-      for (const client::Statement& statement : asked) RunStatement(statement);
+      for (const client::Statement& statement : asked) {
+        if (!failed_) RunStatement(statement, /*is_typed=*/false);
+      }
     } else {
       Fail(absl::StrCat(Printable(name), ": no such command; \\? lists them\n"));
     }
   }
 
   void Switch(const char* what, const std::string& argument, bool* setting) {
+    if (!argument.empty() && argument != "on" && argument != "off") return Fail("on, or off?\n");
     *setting = argument.empty() ? !*setting : argument == "on";
     Print(absl::StrCat(what, " is ", *setting ? "on" : "off", ".\n"));
   }
 
+  // Up to its first error.
   void RunFile(const std::string& path) {
-    std::ifstream file(path);
-    if (!file) return Fail(absl::StrCat(Printable(path), " can not be read\n"));
-    for (std::string line; std::getline(file, line) && exit_code_ == kExitOk;) Take(line);
-    if (!IsBlank(statement_) && exit_code_ == kExitOk) Do(statement_);
-    statement_.clear();
-    if (is_interactive_) exit_code_ = kExitOk;
+    const absl::StatusOr<std::string> text = ReadFile(path);
+    if (!text.ok()) return Fail(absl::StrCat(Printable(text.status().message()), "\n"));
+    absl::string_view rest = *text;
+    absl::ConsumePrefix(&rest, "\xef\xbb\xbf");  // some editors' mark of UTF-8
+    StatementSplitter around;
+    std::swap(around, statements_);
+    for (const absl::string_view line : absl::StrSplit(rest, '\n')) {
+      if (!failed_ && !quits_) Take(absl::StripSuffix(line, "\r"), /*was_typed=*/false);
+    }
+    if (!failed_ && !quits_ && !statements_.is_blank()) Do(statements_.Rest());
+    std::swap(around, statements_);
   }
 
   void Do(const std::string& statement) {
@@ -148,13 +162,18 @@ class Shell {
     if (command.kind == Kind::kNone) return RunStatement(client::Statement(statement));
     if (command.kind == Kind::kBegin) return Begin(command.options);
     if (!transaction_.has_value()) return Fail("There is no transaction; \\begin opens one.\n");
+    End(DoInTransaction(command), command.kind);
+  }
+
+  absl::Status DoInTransaction(const TransactionCommand& command) {
+    using Kind = TransactionCommand::Kind;
     const Interrupts::During during(interrupts_, [this] { transaction_->Cancel(); });
     switch (command.kind) {
-      case Kind::kCommit: return End(transaction_->Commit(), "COMMIT\n");
-      case Kind::kRollback: return End(transaction_->Rollback(), "ROLLBACK\n");
-      case Kind::kSavepoint: return End(transaction_->Savepoint(command.savepoint), "SAVEPOINT\n");
-      case Kind::kRelease: return End(transaction_->Release(command.savepoint), "RELEASE\n");
-      default: return End(transaction_->RollbackTo(command.savepoint), "ROLLBACK\n");
+      case Kind::kCommit: return transaction_->Commit();
+      case Kind::kRollback: return transaction_->Rollback();
+      case Kind::kSavepoint: return transaction_->Savepoint(command.savepoint);
+      case Kind::kRelease: return transaction_->Release(command.savepoint);
+      default: return transaction_->RollbackTo(command.savepoint);
     }
   }
 
@@ -170,40 +189,58 @@ class Shell {
   }
 
   // Of a step of the transaction, and perhaps of all of it.
-  void End(const absl::Status& status, const char* done) {
-    if (status.ok()) {
-      Print(done);
-    } else {
+  void End(const absl::Status& status, TransactionCommand::Kind kind) {
+    using Kind = TransactionCommand::Kind;
+    if (!status.ok()) {
       Fail(ErrorText(status, ""));
+    } else {
+      Print(kind == Kind::kCommit      ? "COMMIT\n"
+            : kind == Kind::kSavepoint ? "SAVEPOINT\n"
+            : kind == Kind::kRelease   ? "RELEASE\n"
+                                       : "ROLLBACK\n");
     }
     if (transaction_->is_over()) transaction_.reset();
   }
 
-  void RunStatement(const client::Statement& statement) {
+  // `is_typed`: by whoever sees its errors.
+  void RunStatement(const client::Statement& statement, bool is_typed = true) {
     const absl::Time begin = absl::Now();
     v1::CallInfo info;
     const absl::Status status = transaction_.has_value() ? RunInTransaction(statement) : Stream(statement, &info);
-    if (status.code() == absl::StatusCode::kCancelled && !client::IsFromGateway(status)) {
-      Fail("Cancelled. Whether it was done just before that is not known.\n");
-    } else if (!status.ok()) {
-      exit_code_ = ExitCodeOf(status);
-      PrintError(ErrorText(status, statement.proto().sql()));
-      if (exit_code_ == kExitUnreachable) PrintError(WhereItLooked(target_));
-    }
-    if (transaction_.has_value() && transaction_->is_over()) {
+    const bool ends_transaction = transaction_.has_value() && transaction_->is_over();
+    if (!status.ok()) Report(status, is_typed ? statement.proto().sql() : "", ends_transaction);
+    if (ends_transaction) {
       transaction_.reset();
       PrintError("The transaction is over: it was rolled back.\n");
     }
     if (!timing_) return;
     Print(absl::StrFormat("Time: %.3f ms", absl::ToDoubleMilliseconds(absl::Now() - begin)));
-    if (info.has_database_time())
+    if (info.has_database_time()) {
       Print(absl::StrCat(", of which ", DurationText(info.database_time()), " to the database"));
+    }
     Print("\n");
   }
 
+  void Report(const absl::Status& status, const std::string& sql, bool ends_transaction) {
+    failed_ = true;
+    exit_code_ = ExitCodeOf(status);
+    const bool is_from_gateway = client::IsFromGateway(status);
+    if (!is_from_gateway && ends_transaction) {
+      // Nothing of it was committed, whatever became of the statement.
+      PrintError(absl::StrCat("ERROR: ", PrintableLines(status.message()), "\n"));
+    } else if (!is_from_gateway && status.code() == absl::StatusCode::kCancelled) {
+      PrintError("Cancelled. Whether it was done just before that is not known.\n");
+    } else {
+      PrintError(ErrorText(status, sql));
+    }
+    if (exit_code_ == kExitUnreachable) PrintError(WhereItLooked(target_));
+  }
+
   absl::Status RunInTransaction(const client::Statement& statement) {
-    const Interrupts::During during(interrupts_, [this] { transaction_->Cancel(); });
-    const absl::StatusOr<client::Result> result = transaction_->Execute(statement);
+    const absl::StatusOr<client::Result> result = [&] {
+      const Interrupts::During during(interrupts_, [this] { transaction_->Cancel(); });
+      return transaction_->Execute(statement);
+    }();
     if (!result.ok()) return result.status();
     PrintWhole(result->proto());
     return absl::OkStatus();
@@ -221,8 +258,11 @@ class Shell {
       // A gateway with one connection has none for streams.
       if (client::ReasonOf(rows.status()) == "HELD_CALLS_OFF") return Execute(statement, info);
       if (!rows.status().ok()) return rows.status();
-      // Who leaves the pager wants no more.
-      if (!rows.has_ended()) return absl::OkStatus();
+      if (!rows.has_ended()) {
+        // Nobody wants more.
+        Fail("The rest was cancelled; if the statement writes, that may have been rolled back.\n");
+        return absl::OkStatus();
+      }
       pager.Write(writer.End(rows.batch(), rows.summary().command(), rows.summary().row_count()));
     }
     PrintNotices(rows.summary().notices());
@@ -241,6 +281,8 @@ class Shell {
   }
 
   void PrintWhole(const v1::ResultSet& result) const {
+    // Ctrl-C is the pager's: the statement has ended.
+    const Interrupts::During during(interrupts_, [] {});
     TableWriter writer(expanded_);
     Pager pager;
     pager.Write(writer.Rows(result));
@@ -249,6 +291,7 @@ class Shell {
   }
 
   void Fail(const std::string& text) {
+    failed_ = true;
     exit_code_ = kExitFailed;
     PrintError(text);
   }
@@ -262,9 +305,10 @@ class Shell {
   bool timing_;
   bool expanded_ = false;
   bool quits_ = false;
+  // Something of this line, or of a file that it names, has failed.
+  bool failed_ = false;
   int exit_code_ = kExitOk;
-  // Lines of a statement that has no end yet.
-  std::string statement_;
+  StatementSplitter statements_;
   std::optional<client::Transaction> transaction_;
 };
 

@@ -1,6 +1,7 @@
 #include "client/cli/shell_input.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -36,34 +37,60 @@ std::string NameOf(const std::string& word) {
 
 }  // namespace
 
-std::optional<std::string> TakeStatement(std::string* text) {
-  Lexer lexer(*text, /*standard_conforming_strings=*/true);
-  int depth = 0;
+void StatementSplitter::AddLine(absl::string_view line) {
+  absl::StrAppend(&text_, line, "\n");
+  may_have_ended_ = !is_open_ || line.find_first_of("'\"$/") != absl::string_view::npos;
+}
+
+std::optional<std::string> StatementSplitter::Take() {
+  if (!may_have_ended_) return std::nullopt;
+  const size_t offset = read_;
+  const absl::string_view rest = absl::string_view(text_).substr(offset);
+  Lexer lexer(rest, /*standard_conforming_strings=*/true);
+  is_open_ = false;
   for (Token token = lexer.Next(); token.kind != TokenKind::kEnd; token = lexer.Next()) {
+    has_words_ = true;
     if (token.kind == TokenKind::kError) {
-      // The end of a string or a comment may be on the next line; what else is wrong the gateway says better.
-      if (absl::StartsWith(lexer.error(), "unterminated") || !absl::EndsWith(absl::StripAsciiWhitespace(*text), ";")) {
-        return std::nullopt;
-      }
-      std::string all;
-      all.swap(*text);
-      return all;
+      is_open_ = absl::StartsWith(lexer.error(), "unterminated");
+      // What else is wrong the gateway says better, when the line ends the statement.
+      if (!is_open_ && absl::EndsWith(absl::StripAsciiWhitespace(rest), ";")) return CutAt(text_.size());
+      return std::nullopt;
     }
+    read_ = offset + token.end;
+    const absl::string_view word = rest.substr(token.begin, token.end - token.begin);
+    if (token.kind == TokenKind::kIdentifier) ReadWord(word);
     if (token.kind != TokenKind::kSymbol) continue;
-    const char symbol = (*text)[token.begin];
-    depth += symbol == '(' ? 1 : symbol == ')' ? -1 : 0;
-    if (symbol != ';' || depth > 0) continue;
-    std::string statement = text->substr(0, token.end);
-    text->erase(0, token.end);
-    absl::StripLeadingAsciiWhitespace(text);
-    return statement;
+    depth_ += word == "(" ? 1 : word == ")" ? -1 : 0;
+    if (word == ";" && depth_ <= 0 && body_ == 0) return CutAt(read_);
   }
+  may_have_ended_ = false;
   return std::nullopt;
 }
 
-bool IsBlank(absl::string_view text) {
-  Lexer lexer(text, /*standard_conforming_strings=*/true);
-  return lexer.Next().kind == TokenKind::kEnd;
+void StatementSplitter::ReadWord(absl::string_view word) {
+  const std::string upper = absl::AsciiStrToUpper(word);
+  if (last_word_.empty()) creates_ = upper == "CREATE";
+  creates_routine_ = creates_routine_ || (creates_ && (upper == "FUNCTION" || upper == "PROCEDURE"));
+  if (creates_routine_ && body_ == 0 && last_word_ == "BEGIN" && upper == "ATOMIC") {
+    body_ = 1;
+  } else if (body_ > 0) {
+    body_ += upper == "CASE" ? 1 : upper == "END" ? -1 : 0;
+  }
+  last_word_ = upper;
+}
+
+std::string StatementSplitter::CutAt(size_t end) {
+  StatementSplitter next;
+  std::string statement = text_.substr(begin_, end - begin_);
+  next.text_ = std::move(text_);
+  next.begin_ = next.read_ = std::min(next.text_.find_first_not_of(" \t\r\n", end), next.text_.size());
+  // What was taken is kept until it is more than what is left.
+  if (next.begin_ > next.text_.size() / 2) {
+    next.text_.erase(0, next.begin_);
+    next.begin_ = next.read_ = 0;
+  }
+  *this = std::move(next);
+  return statement;
 }
 
 TransactionCommand ReadTransactionCommand(absl::string_view statement) {
