@@ -252,7 +252,7 @@ absl::Status ListenOff() {
 
 absl::Status SubscriberTooSlow(int64_t limit) {
   return Refused(StatusCode::kResourceExhausted, "SUBSCRIBER_TOO_SLOW",
-                 absl::StrCat("dropped: more than ", limit, " events waited for it"), {{"limit", absl::StrCat(limit)}});
+                 absl::StrCat("dropped: more than ", limit, " bytes of events waited for it"), {{"limit", absl::StrCat(limit)}});
 }
 
 absl::Status TwoAnswers(v1::Outcome outcome) {

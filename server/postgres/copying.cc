@@ -52,9 +52,7 @@ Reception::DataSent Reception::SendData() {
     switch (streams_.copy_in->Next(&data, std::min(limits_.deadline, absl::Now() + kLook))) {
       case CopySource::Given::kData:
         streams_were_used_ = true;
-        // 0: no memory for it, so that it is not sent.
-        if (PQputCopyData(connection_, data.data(), static_cast<int>(data.size())) != 1) return DataSent::kNotAll;
-        if (!SendAll()) return DataSent::kGivenUp;
+        if (const DataSent sent = SendPieces(data); sent != DataSent::kAll) return sent;
         break;
       case CopySource::Given::kEnd:
         // Whoever has not been told cannot commit: what is found dead here is rolled back.
@@ -75,6 +73,33 @@ Reception::DataSent Reception::SendData() {
     HearServer();
   }
   return DataSent::kNotAll;
+}
+
+// Of a size that a socket with some room takes whole: libpq reads what comes while it waits for room, and then nobody
+// knows that something came.
+Reception::DataSent Reception::SendPieces(absl::string_view data) {
+  constexpr size_t kPieceBytes = 32 << 10;
+  while (!data.empty()) {
+    const absl::string_view piece = data.substr(0, kPieceBytes);
+    data.remove_prefix(piece.size());
+    if (!AwaitRoom()) return DataSent::kGivenUp;
+    if (!may_go_on()) return DataSent::kNotAll;
+    // 0: no memory for it, so that it is not sent.
+    if (PQputCopyData(connection_, piece.data(), static_cast<int>(piece.size())) != 1) return DataSent::kNotAll;
+    if (!SendAll()) return DataSent::kGivenUp;
+  }
+  return DataSent::kAll;
+}
+
+// False when the wait is given up.
+bool Reception::AwaitRoom() {
+  for (;;) {
+    pollfd socket = {PQsocket(connection_), POLLIN | POLLOUT, 0};
+    const bool is_broken = poll(&socket, 1, 0) < 0 || PQsocket(connection_) < 0;
+    if ((socket.revents & ~POLLOUT) != 0) HearServer();
+    if (is_broken || (socket.revents & POLLOUT) != 0 || !may_go_on()) return true;
+    if (!AwaitSocket(POLLIN | POLLOUT)) return false;
+  }
 }
 
 // Until libpq keeps nothing back. False when that is given up; a broken connection is the next result's word.

@@ -69,6 +69,8 @@ class Reception {
   bool SendCopy();
   enum class DataSent { kAll, kNotAll, kGivenUp };
   DataSent SendData();
+  DataSent SendPieces(absl::string_view data);
+  bool AwaitRoom();
   bool SendAll();
   void HearServer();
   bool may_go_on() const;

@@ -8,6 +8,11 @@
 #include "absl/time/clock.h"
 
 namespace sluice::rpc {
+namespace {
+
+int64_t WeightOf(const grpc::ByteBuffer& message) { return Outgoing::kWeight + static_cast<int64_t>(message.Length()); }
+
+}  // namespace
 
 grpc::ByteBuffer Serialize(const google::protobuf::Message& message) {
   const size_t size = message.ByteSizeLong();
@@ -18,7 +23,7 @@ grpc::ByteBuffer Serialize(const google::protobuf::Message& message) {
 }
 
 Outgoing::~Outgoing() {
-  if (total_ != nullptr) *total_ -= counted_;
+  if (total_ != nullptr) *total_ -= weight_;
 }
 
 void Outgoing::CountIn(std::shared_ptr<std::atomic<int64_t>> total) {
@@ -26,11 +31,9 @@ void Outgoing::CountIn(std::shared_ptr<std::atomic<int64_t>> total) {
   total_ = std::move(total);
 }
 
-void Outgoing::Count() {
-  if (total_ == nullptr) return;
-  const auto waiting = static_cast<int64_t>(waiting_.size());
-  *total_ += waiting - counted_;
-  counted_ = waiting;
+void Outgoing::Weigh(int64_t more) {
+  weight_ += more;
+  if (total_ != nullptr) *total_ += more;
 }
 
 Outgoing::Written Outgoing::Write(const google::protobuf::Message& message, absl::Time until) {
@@ -44,6 +47,7 @@ Outgoing::Written Outgoing::Write(const google::protobuf::Message& message, absl
     }
     if (is_broken_ || is_nobody_waiting_) return Written::kClientGone;
     if (!waiting_.empty()) return absl::Now() >= until ? Written::kOutOfTime : Written::kClientStalled;
+    Weigh(WeightOf(bytes));
     waiting_.push_back(std::move(bytes));
   }
   SendNext();
@@ -54,18 +58,19 @@ void Outgoing::WriteLast(const google::protobuf::Message& message) {
   grpc::ByteBuffer bytes = Serialize(message);
   {
     MutexLock lock(&mu_);
+    Weigh(WeightOf(bytes));
     waiting_.push_back(std::move(bytes));
   }
   SendNext();
 }
 
-Outgoing::Posted Outgoing::Post(grpc::ByteBuffer message, size_t waiting_max) {
+Outgoing::Posted Outgoing::Post(grpc::ByteBuffer message, int64_t weight_max) {
   {
     MutexLock lock(&mu_);
     if (is_broken_ || is_finished_) return Posted::kOver;
-    if (waiting_.size() >= waiting_max) return Posted::kFull;
+    if (weight_ >= weight_max) return Posted::kFull;
+    Weigh(WeightOf(message));
     waiting_.push_back(std::move(message));
-    Count();
   }
   SendNext();
   return Posted::kYes;
@@ -75,8 +80,10 @@ void Outgoing::Finish(const grpc::Status& status, bool drops_waiting) {
   {
     MutexLock lock(&mu_);
     is_finished_ = true;
-    if (drops_waiting) waiting_.clear();
-    Count();
+    if (drops_waiting) {
+      waiting_.clear();
+      Weigh(-weight_);
+    }
     end_ = status;
     if (is_sending_ || !waiting_.empty()) {
       // Weakly: the alarm, which is a part of this, keeps what it is given.
@@ -120,11 +127,14 @@ void Outgoing::SendNext() {
   {
     MutexLock lock(&mu_);
     if (is_sending_) return;
-    if (is_broken_) waiting_.clear();
+    if (is_broken_) {
+      waiting_.clear();
+      Weigh(-weight_);
+    }
     if (!waiting_.empty()) {
       sending_ = std::move(waiting_.front());
       waiting_.pop_front();
-      Count();
+      Weigh(-WeightOf(sending_));
       is_sending_ = true;
     } else {
       end.swap(end_);

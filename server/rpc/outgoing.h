@@ -44,7 +44,7 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
       : stall_max_(stall_max), wire_(wire), context_(context) {}
   ~Outgoing();
 
-  // What waits here counts there from now on.
+  // The weight of what waits here counts there from now on.
   void CountIn(std::shared_ptr<std::atomic<int64_t>> total);
 
   Written Write(const google::protobuf::Message& message, absl::Time until);
@@ -52,10 +52,12 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
   // One of many, without waiting.
   enum class Posted {
     kYes,
-    kFull,  // `waiting_max` wait already
+    kFull,  // what waits already has so much weight
     kOver   // nothing goes out any more
   };
-  Posted Post(grpc::ByteBuffer message, size_t waiting_max);
+  // A message weighs its bytes, and what it takes besides.
+  static constexpr int64_t kWeight = 300;
+  Posted Post(grpc::ByteBuffer message, int64_t weight_max);
   // Behind all that was written, but without what still waits if `drops_waiting`. Nothing is sent after it.
   void Finish(const grpc::Status& status, bool drops_waiting = false);
   // The client has left, or the gateway ends: nobody waits for it any longer.
@@ -67,7 +69,8 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
 
  private:
   void SendNext();
-  void Count() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What waits has become so much heavier.
+  void Weigh(int64_t more) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CutOff();
 
   const absl::Duration stall_max_;
@@ -77,9 +80,9 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
   CondVar taken_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mu_);  // null after OnDone
   std::deque<grpc::ByteBuffer> waiting_ ABSL_GUARDED_BY(mu_);
-  // Null: nobody counts what waits. Of it, what this has there.
+  int64_t weight_ ABSL_GUARDED_BY(mu_) = 0;
+  // Null: nobody else counts it.
   std::shared_ptr<std::atomic<int64_t>> total_ ABSL_GUARDED_BY(mu_);
-  int64_t counted_ ABSL_GUARDED_BY(mu_) = 0;
   bool is_sending_ ABSL_GUARDED_BY(mu_) = false;
   // No message reaches the client any more.
   bool is_broken_ ABSL_GUARDED_BY(mu_) = false;

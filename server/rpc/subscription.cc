@@ -17,14 +17,11 @@
 namespace sluice::rpc {
 namespace {
 
-// Events that may wait for one client: of a few hundred bytes each, besides what they share. So that very many clients
-// that do not read can not fill the memory, there may be the fewer for each the more wait for all.
-size_t WaitingMax(int64_t waiting_for_all) {
-  constexpr int64_t kMillion = 1000000;
-  return waiting_for_all < kMillion       ? 100000
-         : waiting_for_all < 2 * kMillion ? 10000
-         : waiting_for_all < 4 * kMillion ? 1000
-                                          : 100;
+// Weight that may wait for one client: that very many which do not read can not fill the memory, the less the more
+// waits for all.
+int64_t WeightMax(int64_t waiting_for_all) {
+  constexpr int64_t kMebi = 1 << 20;
+  return waiting_for_all < 256 * kMebi ? 32 * kMebi : waiting_for_all < 512 * kMebi ? 4 * kMebi : kMebi / 4;
 }
 
 const std::shared_ptr<std::atomic<int64_t>>& WaitingForAll() {
@@ -83,10 +80,10 @@ void Subscription::Start() {
 void Subscription::OnCancel() { End(errors::Cancelled(v1::OUTCOME_NOT_STARTED)); }
 
 void Subscription::Deliver(const query::EventBytes& event) {
-  const size_t waiting_max = WaitingMax(*WaitingForAll());
-  switch (outgoing_->Post(Share(event), waiting_max)) {
+  const int64_t weight_max = WeightMax(*WaitingForAll());
+  switch (outgoing_->Post(Share(event), weight_max)) {
     case Outgoing::Posted::kYes: return;
-    case Outgoing::Posted::kFull: return End(errors::SubscriberTooSlow(static_cast<int64_t>(waiting_max)));
+    case Outgoing::Posted::kFull: return End(errors::SubscriberTooSlow(weight_max));
     // Its end is told by who ended it.
     case Outgoing::Posted::kOver: return;
   }

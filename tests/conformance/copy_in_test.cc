@@ -421,6 +421,7 @@ TEST_F(CopyTest, AConnectionThatIsLostBeforeTheEndIsRolledBack) {
   copy.Data("1\tone\n");
   ASSERT_TRUE(CopyWaits());
   proxy.CutAll();
+  EXPECT_TRUE(NothingIsCopied());
   const grpc::Status end = copy.End();
   EXPECT_TRUE(Says(end, "ROLLED_BACK")) << end.error_message() << end.error_details();
   EXPECT_TRUE(NothingIsCopied());

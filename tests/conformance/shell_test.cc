@@ -54,7 +54,7 @@ TEST_F(ShellTest, WhatWasTypedBeforeIsKept) {
     shell->Type("SELECT 'remembered';\n");
     EXPECT_TRUE(shell->Shows("(1 row)"));
     ASSERT_TRUE(shell->Shows("sluice> "));
-    EXPECT_EQ(shell->Wait("\x04"), 0) << shell->screen();
+    EXPECT_EQ(shell->Wait("\x15\x04"), 0) << shell->screen();
   }
   const auto shell = Open();
   ASSERT_TRUE(shell->Shows("sluice> "));

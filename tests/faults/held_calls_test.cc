@@ -89,8 +89,10 @@ class HeldCallsTest : public ConformanceTest {
   }
 
   FaultProxy network_{postgres_->socket_directory() + "/.s.PGSQL.5432"};
+  // Of the session that listens.
+  FaultProxy listeners_network_{postgres_->socket_directory() + "/.s.PGSQL.5432"};
   std::unique_ptr<Gateway> gateway_behind_ = std::make_unique<Gateway>(
-      network_.Url(), std::vector<std::string>{"--pool_size=2", "--listen_url=" + network_.Url()});
+      network_.Url(), std::vector<std::string>{"--pool_size=2", "--listen_url=" + listeners_network_.Url()});
   std::unique_ptr<client::Database> db_;
 };
 
@@ -187,7 +189,7 @@ TEST_F(HeldCallsTest, WhereverASubscriptionIsCutAGapSaysSo) {
   testing_support::Direct publisher(postgres_->ConnectionString());
   int sent = 0, last = 0;
   for (int cut = 0; cut < 20; ++cut) {
-    network_.CutAfter(Way::kToClient, cut * 23);
+    listeners_network_.CutAfter(Way::kToClient, cut * 23);
     bool had_gap = false, is_ready = true;
     // Until it is cut, and is there again, and has heard the last one.
     while (!had_gap || !is_ready || last < sent) {
