@@ -206,6 +206,17 @@ TEST_F(ListenTest, OneWhoDoesNotReadIsDropped) {
   EXPECT_FALSE(sleeps.status().ok());
 }
 
+// In bytes as well: large payloads wait for nobody without a bound.
+TEST_F(ListenTest, OneWhoDoesNotReadLargeNotificationsIsDroppedSooner) {
+  const auto gateway = Start({"--stream_stall_max=1s"});
+  client::Subscription sleeps = gateway->Client().Listen({"large"}, absl::ZeroDuration());
+  ASSERT_TRUE(NextOf(&sleeps).has_ready());
+  for (int part = 0; part < 5; ++part) {
+    Direct().Run("SELECT pg_notify('large', i || repeat('x', 7900)) FROM generate_series(1, 2000) i");
+  }
+  EXPECT_TRUE(gateway->Logs("SUBSCRIBER_TOO_SLOW")) << gateway->log();
+}
+
 // Whatever is on its way to one that leaves has nowhere to go any more.
 TEST_F(ListenTest, SubscribersMayLeaveWhileNotificationsFlow) {
   const auto gateway = Start();

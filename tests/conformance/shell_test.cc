@@ -17,14 +17,15 @@ class ShellTest : public ConformanceTest {
  protected:
   void SetUp() override {
     ConformanceTest::SetUp();
-    Direct().Run("DROP TABLE IF EXISTS notes; CREATE TABLE notes (id int PRIMARY KEY, note text DEFAULT 'none')");
+    Direct().Run(
+        "DROP TABLE IF EXISTS notes CASCADE; CREATE TABLE notes (id int PRIMARY KEY, note text DEFAULT 'none')");
   }
 
-  std::unique_ptr<Terminal> Open() {
+  std::unique_ptr<Terminal> Open(const std::string& pager = "less -RS") {
     return std::make_unique<Terminal>(std::vector<std::string>{"client/cli/sluice", "shell"},
                                       std::map<std::string, std::string>{{"SLUICE_TARGET", gateway_->address()},
                                                                          {"SLUICE_HISTORY", home_.File("history")},
-                                                                         {"PAGER", "less -RS"},
+                                                                         {"PAGER", pager},
                                                                          {"HOME", home_.path()},
                                                                          {"TERM", "xterm"}});
   }
@@ -117,6 +118,66 @@ TEST_F(ShellTest, LongAnswersArePaged) {
   }));
 }
 
+// What is pasted is what is run.
+TEST_F(ShellTest, TabsAreAPartOfWhatIsTyped) {
+  const auto shell = Open();
+  ASSERT_TRUE(shell->Shows("sluice> "));
+  shell->Type("SELECT length('a\tb')\tAS\ttabbed;\n");
+  EXPECT_TRUE(shell->Shows("tabbed\r\n"));
+  EXPECT_TRUE(shell->Shows("3")) << shell->screen();
+}
+
+// Who leaves the pager ends the statement: whatever it would have written is told to be in doubt.
+TEST_F(ShellTest, WhoLeavesThePagerIsToldWhatThatMayMean) {
+  Direct().Run(
+      "CREATE OR REPLACE FUNCTION note(i int) RETURNS int LANGUAGE sql AS 'INSERT INTO notes VALUES (i); SELECT i'");
+  const auto shell = Open();
+  ASSERT_TRUE(shell->Shows("sluice> "));
+  shell->Type("SELECT note(i) FROM generate_series(1, 300000) i;\n");
+  ASSERT_TRUE(shell->Shows(" 20")) << shell->screen();
+  shell->Type("q");
+  EXPECT_TRUE(shell->Shows("may have been rolled back")) << shell->screen();
+}
+
+TEST_F(ShellTest, CtrlCInThePagerDoesNotEndATransaction) {
+  const auto shell = Open();
+  ASSERT_TRUE(shell->Shows("sluice> "));
+  shell->Type("BEGIN; INSERT INTO notes VALUES (1); SELECT generate_series(1, 100) AS n;\n");
+  ASSERT_TRUE(shell->Shows(" 20")) << shell->screen();
+  shell->Type("\x03");
+  ASSERT_TRUE(shell->Shows("sluice*> ", "q")) << shell->screen();
+  // A q too many.
+  shell->Type("\x15");
+  shell->Type("COMMIT;\n");
+  ASSERT_TRUE(shell->Shows("COMMIT\r\n")) << shell->screen();
+  ASSERT_TRUE(shell->Shows("sluice> "));
+  EXPECT_EQ(Direct().Value("SELECT count(*) FROM notes"), "1");
+}
+
+TEST_F(ShellTest, APagerThatIsNotThereSwallowsNothing) {
+  const auto shell = Open("nosuchpager --really");
+  ASSERT_TRUE(shell->Shows("sluice> "));
+  shell->Type("SELECT generate_series(1, 100) AS n;\n");
+  EXPECT_TRUE(shell->Shows("(100 rows)")) << shell->screen();
+}
+
+// A file runs up to its first error, whatever was typed before it, and what it has in it is nobody's history.
+TEST_F(ShellTest, FilesAreRunUpToTheirFirstError) {
+  const std::string inner =
+      home_.Write("inner", "INSERT INTO notes VALUES (1);\nSELECT nope;\nINSERT INTO notes VALUES (2);\n");
+  const std::string outer = home_.Write("outer", absl::StrCat("\\i ", inner, "\nINSERT INTO notes VALUES (3);\n"));
+  const auto shell = Open();
+  ASSERT_TRUE(shell->Shows("sluice> "));
+  shell->Type("SELECT nothing;\n");
+  ASSERT_TRUE(shell->Shows("UNDEFINED_COLUMN"));
+  ASSERT_TRUE(shell->Shows("sluice> "));
+  shell->Type(absl::StrCat("\\i ", outer, "\n"));
+  ASSERT_TRUE(shell->Shows("UNDEFINED_COLUMN")) << shell->screen();
+  ASSERT_TRUE(shell->Shows("sluice> "));
+  EXPECT_EQ(Direct().Value("SELECT string_agg(id::text, ' ') FROM notes"), "1");
+  EXPECT_FALSE(absl::StrContains(testing_support::ReadFile(home_.File("history")), "INSERT"));
+}
+
 TEST_F(ShellTest, AScriptEndsWithItsFirstError) {
   const Ended good = Script(
       "\\timing off\nINSERT INTO notes VALUES (1, 'a;b');\nBEGIN; DELETE FROM notes; ROLLBACK;\n"
@@ -126,6 +187,16 @@ TEST_F(ShellTest, AScriptEndsWithItsFirstError) {
   const Ended bad = Script("SELECT 1 / 0;\nINSERT INTO notes VALUES (2);\n");
   EXPECT_EQ(bad.exit_code, 1);
   EXPECT_TRUE(absl::StrContains(bad.output, "DIVISION_BY_ZERO")) << bad.output;
+  EXPECT_EQ(Direct().Value("SELECT count(*) FROM notes"), "1");
+  const Ended open = Script("BEGIN; INSERT INTO notes VALUES (3);\n");
+  EXPECT_EQ(open.exit_code, 1);
+  EXPECT_TRUE(absl::StrContains(open.output, "rolled back")) << open.output;
+  // The body of a routine is not for now.
+  EXPECT_EQ(
+      Script("CREATE OR REPLACE FUNCTION forget() RETURNS int LANGUAGE sql BEGIN ATOMIC\nDELETE FROM notes;\nSELECT "
+             "1;\nEND;\n")
+          .output,
+      "CREATE FUNCTION\n");
   EXPECT_EQ(Direct().Value("SELECT count(*) FROM notes"), "1");
   EXPECT_EQ(testing_support::RunSluice({"shell"}, "unix:/nonexistent", "", "SELECT 1;").exit_code, 3);
 }

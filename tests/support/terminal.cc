@@ -41,7 +41,7 @@ void Terminal::Type(const std::string& keys) {
   (void)ignored;
 }
 
-bool Terminal::Shows(const std::string& text) {
+bool Terminal::Shows(const std::string& text, const std::string& keys) {
   const absl::Time end = absl::Now() + absl::Seconds(30);
   for (;;) {
     const size_t place = screen_.find(text, seen_);
@@ -49,13 +49,16 @@ bool Terminal::Shows(const std::string& text) {
       seen_ = place + text.size();
       return true;
     }
-    const absl::Duration left = end - absl::Now();
+    TypeNowAndThen(keys);
     pollfd waits = {terminal_, POLLIN, 0};
-    if (left <= absl::ZeroDuration() || poll(&waits, 1, static_cast<int>(absl::ToInt64Milliseconds(left))) <= 0) {
-      return false;
-    }
-    if (!Read()) return false;
+    if (absl::Now() >= end || (poll(&waits, 1, 100) > 0 && !Read())) return false;
   }
+}
+
+void Terminal::TypeNowAndThen(const std::string& keys) {
+  if (keys.empty() || absl::Now() < typed_at_ + absl::Seconds(1)) return;
+  Type(keys);
+  typed_at_ = absl::Now();
 }
 
 bool Terminal::Read() {
@@ -68,12 +71,8 @@ bool Terminal::Read() {
 int Terminal::Wait(const std::string& keys) {
   const absl::Time end = absl::Now() + absl::Seconds(30);
   pollfd waits = {terminal_, POLLIN, 0};
-  absl::Time typed_at = absl::InfinitePast();
   while (absl::Now() < end) {
-    if (!keys.empty() && absl::Now() >= typed_at + absl::Seconds(1)) {
-      Type(keys);
-      typed_at = absl::Now();
-    }
+    TypeNowAndThen(keys);
     if (poll(&waits, 1, 100) > 0 && !Read()) break;
   }
   if (absl::Now() >= end) kill(pid_, SIGKILL);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace sluice::testing_support {
 
 // A program on a terminal of its own, 24 lines of 80, and who sits before it. The program is killed with the object.
@@ -18,20 +20,23 @@ class Terminal {
   Terminal& operator=(const Terminal&) = delete;
 
   void Type(const std::string& keys);
-  // Waits until it has shown a text behind what was waited for last; false if it does not within 30 s.
-  bool Shows(const std::string& text);
+  // Waits until it has shown a text behind what was waited for last; false if it does not within 30 s. Types `keys`
+  // every second: what is typed while a program sets its terminal up, or handles Ctrl-C, may be lost.
+  bool Shows(const std::string& text, const std::string& keys = "");
   // All that it has shown.
   const std::string& screen() const { return screen_; }
-  // Waits for the program's end, and kills it after 30 s; its exit code, or 128 + the signal that ended it. Types `keys`
-  // every second: what is typed while a program sets its terminal up may be lost.
+  // Waits for the program's end, and kills it after 30 s; its exit code, or 128 + the signal that ended it. `keys` as
+  // above.
   int Wait(const std::string& keys = "");
 
  private:
+  void TypeNowAndThen(const std::string& keys);
   // False at the end.
   bool Read();
 
   int terminal_ = -1;
   pid_t pid_ = -1;
+  absl::Time typed_at_ = absl::InfinitePast();
   std::string screen_;
   size_t seen_ = 0;
 };
