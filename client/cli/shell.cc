@@ -208,7 +208,7 @@ class Shell {
     v1::CallInfo info;
     const absl::Status status = transaction_.has_value() ? RunInTransaction(statement) : Stream(statement, &info);
     const bool ends_transaction = transaction_.has_value() && transaction_->is_over();
-    if (!status.ok()) Report(status, is_typed ? statement.proto().sql() : "", ends_transaction);
+    if (!status.ok()) Report(status, is_typed ? statement.proto().sql() : "");
     if (ends_transaction) {
       transaction_.reset();
       PrintError("The transaction is over: it was rolled back.\n");
@@ -221,14 +221,10 @@ class Shell {
     Print("\n");
   }
 
-  void Report(const absl::Status& status, const std::string& sql, bool ends_transaction) {
+  void Report(const absl::Status& status, const std::string& sql) {
     failed_ = true;
     exit_code_ = ExitCodeOf(status);
-    const bool is_from_gateway = client::IsFromGateway(status);
-    if (!is_from_gateway && ends_transaction) {
-      // Nothing of it was committed, whatever became of the statement.
-      PrintError(absl::StrCat("ERROR: ", PrintableLines(status.message()), "\n"));
-    } else if (!is_from_gateway && status.code() == absl::StatusCode::kCancelled) {
+    if (!client::IsFromGateway(status) && status.code() == absl::StatusCode::kCancelled) {
       PrintError("Cancelled. Whether it was done just before that is not known.\n");
     } else {
       PrintError(ErrorText(status, sql));

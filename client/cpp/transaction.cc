@@ -7,6 +7,25 @@
 #include "server/base/mutex.h"
 
 namespace sluice::client {
+namespace {
+
+// The transport's word for the end of a transaction whose commit nobody had asked for: nothing of it is left, whatever
+// became of its last statement.
+absl::Status RolledBack(const absl::Status& end) {
+  if (end.ok() || IsFromGateway(end) || OutcomeOf(end) == v1::OUTCOME_NOT_STARTED) return end;
+  ErrorFacts facts = FactsOf(end);
+  facts.outcome = v1::OUTCOME_ROLLED_BACK;
+  facts.reason = end.code() == absl::StatusCode::kCancelled          ? "CANCELLED"
+                 : end.code() == absl::StatusCode::kDeadlineExceeded ? "DEADLINE_EXCEEDED"
+                                                                     : "TRANSACTION_LOST";
+  if (facts.reason == "TRANSACTION_LOST") {
+    facts.code = absl::StatusCode::kAborted;
+    facts.retry_after = absl::Milliseconds(100);
+  }
+  return MakeError(std::move(facts));
+}
+
+}  // namespace
 
 struct Transaction::State {
   // Of who cancels: the wire is not taken away meanwhile.
@@ -46,6 +65,7 @@ struct Transaction::State {
       const bool is_known = IsFromGateway(end) && facts.outcome != v1::OUTCOME_UNKNOWN;
       if (!was_over) {
         state = commits && !is_known ? v1::TransactResponse::OUTCOME_UNKNOWN : v1::TransactResponse::ROLLED_BACK;
+        if (!commits && !is_known) end = RolledBack(end);
       }
     }
     return end.ok() ? absl::FailedPreconditionError("the transaction has ended") : end;

@@ -487,6 +487,21 @@ TEST_F(TransactTest, ACommitThatNobodyAnswersIsUnknownToTheClient) {
   proxy.CutAll();
 }
 
+// Nobody had asked for a commit: so the client knows, and may do it over.
+TEST_F(TransactTest, ATransactionWhoseGatewayDiesIsRolledBack) {
+  auto gateway = std::make_unique<Gateway>(pgbouncer_->Url());
+  client::Transaction move = gateway->Client().Begin();
+  ASSERT_TRUE(move.Execute("INSERT INTO moves VALUES (1)").ok());
+  gateway->process().Signal(SIGKILL);
+  gateway->process().Wait();
+  const absl::StatusOr<client::Result> lost = move.Execute("INSERT INTO moves VALUES (2)");
+  EXPECT_EQ(Reason(lost), "TRANSACTION_LOST") << lost.status();
+  EXPECT_EQ(OutcomeOf(lost.status()), v1::OUTCOME_ROLLED_BACK);
+  EXPECT_EQ(move.state(), State::ROLLED_BACK);
+  EXPECT_TRUE(NothingIsOpen());
+  EXPECT_EQ(Rows(), "");
+}
+
 TEST_F(TransactTest, RunTransactionDoesItOverWhereThatHelps) {
   Direct().Run("DROP TABLE IF EXISTS counter; CREATE TABLE counter (n int); INSERT INTO counter VALUES (0)");
   client::TransactionOptions options;
