@@ -155,7 +155,7 @@ absl::StatusOr<int64_t> BatchBytes(const v1::CallOptions& options, const Limits&
 
 // A COPY of the gateway's own.
 PlannedStatement Own(std::string text) {
-  static const auto& known = *new std::shared_ptr<sql::KnownStatement>(std::make_shared<sql::KnownStatement>());
+  static const auto& known = *new std::shared_ptr<sql::KnownStatement>(new sql::KnownStatement{"COPY", {}, {}});
   PlannedStatement statement;
   statement.bound.text = std::move(text);
   statement.bound.known = known;

@@ -481,7 +481,7 @@ TEST_F(CopyTest, MessagesInAWrongOrderAreRefused) {
 }
 
 TEST_F(CopyTest, RowsOfAnotherShapeAreRefused) {
-  const auto ends = [this](const v1::RowBatch& rows) {
+  const auto ends = [](const v1::RowBatch& rows) {
     RawCopy copy(*gateway_);
     copy.Header(Table("events"), {v1::COLUMN_KIND_INT32, v1::COLUMN_KIND_ARRAY});
     copy.Rows(rows);
