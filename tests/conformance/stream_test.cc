@@ -176,11 +176,13 @@ TEST_F(StreamTest, TheFirstRowsDoNotWaitForTheLast) {
 }
 
 TEST_F(StreamTest, WhileNobodyReadsPostgresWaitsAndMemoryStaysFlat) {
-  const int64_t before = ResidentBytes(gateway_->process().pid());
+  [[maybe_unused]] const int64_t before = ResidentBytes(gateway_->process().pid());
   client::RowStream rows = db().Stream(kEndless);
   ASSERT_TRUE(rows.Next()) << rows.status();
   EXPECT_TRUE(EndlessWaitsForItsReader());
+#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed
   EXPECT_LT(ResidentBytes(gateway_->process().pid()) - before, 32 << 20);
+#endif
   // It goes on where it was.
   int32_t last = *rows.current().Get<int32_t>("i");
   for (int i = 0; i < 50000 && rows.Next(); ++i) {
@@ -188,7 +190,9 @@ TEST_F(StreamTest, WhileNobodyReadsPostgresWaitsAndMemoryStaysFlat) {
     ASSERT_EQ(next, last + 1);
     last = next;
   }
+#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed
   EXPECT_LT(ResidentBytes(gateway_->process().pid()) - before, 32 << 20);
+#endif
   { const client::RowStream dropped = std::move(rows); }
   EXPECT_TRUE(EndlessIsOver());
 }
