@@ -59,8 +59,9 @@ void PrintResult(const client::Result& result, Format format) {
   PrintNotices(result.proto().notices());
   if (format == Format::kJson) return Print(AsJson(result.proto()));
   if (format == Format::kCsv) return Print(AsCsv(result.proto()));
-  if (result.proto().columns().empty()) return Print(AsWords(result.proto()) + "\n");
-  Print(absl::StrCat(AsTable(result.proto()), "(", result.size(), result.size() == 1 ? " row)\n" : " rows)\n"));
+  TableWriter writer(/*expanded=*/false);
+  Print(writer.Rows(result.proto()));
+  Print(writer.End(result.proto(), result.proto().command(), result.proto().row_count()));
 }
 
 }  // namespace sluice::cli

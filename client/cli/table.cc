@@ -147,8 +147,6 @@ std::string TableWriter::End(const v1::ResultSet& columns, const std::string& co
   return absl::StrCat(has_header_ ? "" : Rows(none), "(", rows_, rows_ == 1 ? " row)\n" : " rows)\n");
 }
 
-std::string AsTable(const v1::ResultSet& result) { return TableWriter(/*expanded=*/false).Rows(result); }
-
 namespace {
 
 // As JSON strings; a second column of the same name would take the first one's place.

@@ -10,11 +10,8 @@
 
 namespace sluice::cli {
 
-// A result for people: aligned columns, numbers to the right, NULL as such; timestamps and
-// binary values in readable form.
-std::string AsTable(const v1::ResultSet& result);
-// The same of a result of any size, which comes in batches: as wide as the first one is, or wider where a later one
-// wants that.
+// A result for people: aligned columns, numbers to the right, NULL as such; timestamps and binary values in readable
+// form. It may come in batches: as wide as the first one is, or wider where a later one wants that.
 class TableWriter {
  public:
   // `expanded`: a line for each value.

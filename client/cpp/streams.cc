@@ -63,14 +63,16 @@ class AnswerCall : public Source {
     std::unique_ptr<grpc::ClientReader<Message>> reader;
   };
 
-  // False if it was cancelled meanwhile.
+  // False if it was cancelled meanwhile. The context is there before the call begins, which may wait for a connection.
   bool Start() {
     auto attempt = std::make_unique<Attempt>();
     connection_->Prepare(deadline_, &attempt->context);
-    MutexLock lock(&mu_);
-    if (cancelled_) return false;
-    attempt->reader = (connection_->database().*method_)(&attempt->context, request_);
-    attempt_ = std::move(attempt);
+    {
+      MutexLock lock(&mu_);
+      if (cancelled_) return false;
+      attempt_ = std::move(attempt);
+    }
+    attempt_->reader = (connection_->database().*method_)(&attempt_->context, request_);
     finished_ = false;
     return true;
   }

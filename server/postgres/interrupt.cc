@@ -4,9 +4,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "absl/time/clock.h"
+#include "server/postgres/socket_input.h"
 
 namespace sluice::postgres {
 
@@ -30,9 +29,8 @@ void Interrupt::Clear() {
 
 void Interrupt::Await(absl::Time until) const {
   while (!raised_ && absl::Now() < until) {
-    const absl::Duration left = std::clamp(until - absl::Now(), absl::ZeroDuration(), absl::Hours(1));
     pollfd wait = {event_, POLLIN, 0};
-    poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
+    poll(&wait, 1, MillisecondsUntil(until));
   }
 }
 

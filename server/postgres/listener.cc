@@ -22,11 +22,6 @@ void KeepLastWords(void* error, const PGresult* notice) {
   if (words.severity == "FATAL" || words.severity == "PANIC") *static_cast<ServerError*>(error) = std::move(words);
 }
 
-int MillisecondsUntil(absl::Time time) {
-  const absl::Duration left = std::clamp(time - absl::Now(), absl::ZeroDuration(), absl::Hours(1));
-  return static_cast<int>(absl::ToInt64Milliseconds(left)) + 1;
-}
-
 // The channel on which this process proves its sessions. One for all, as behind a pooler of transactions a backend
 // keeps what it listens to.
 const std::string& ProofChannel() {

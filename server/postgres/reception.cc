@@ -29,13 +29,6 @@ int64_t BytesWaiting(int socket) {
   return ioctl(socket, FIONREAD, &available) == 0 ? available : 0;
 }
 
-int MillisecondsUntil(absl::Time time) {
-  if (time == absl::InfiniteFuture()) return -1;
-  const absl::Duration left = time - absl::Now();
-  if (left <= absl::ZeroDuration()) return 0;
-  return static_cast<int>(std::min<int64_t>(absl::ToInt64Milliseconds(left) + 1, int64_t{3600} * 1000));
-}
-
 }  // namespace
 
 void Reception::Read(size_t prelude_statements, FlightReport* report) {

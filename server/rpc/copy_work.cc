@@ -14,7 +14,7 @@
 namespace sluice::rpc {
 namespace {
 
-class CopyIn : public RequestWork, private query::RequestStream {
+class CopyIn : public RequestWork {
  public:
   explicit CopyIn(Requests in) : in_(std::move(in)) {}
 
@@ -30,23 +30,19 @@ class CopyIn : public RequestWork, private query::RequestStream {
   }
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
-  query::TurnEnd Run(query::Turn* turn) override { return copy_->Run(turn, this, &response_); }
+  query::TurnEnd Run(query::Turn* turn) override { return copy_->Run(turn, &in_, &response_); }
   void StopWaiting() override { in_.incoming().StopWaiting(); }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return sizeof(*this) + copy_->bytes(); }
   std::vector<std::string> StatementTexts() const override { return {copy_->command()}; }
 
  private:
-  absl::StatusOr<Heard> Read(google::protobuf::Message* message, absl::Time until) override {
-    return in_.Read(message, until);
-  }
-
   Requests in_;
   std::optional<query::CopyIn> copy_;
   v1::CopyInResponse response_;
 };
 
-class CopyOut : public RequestWork, private query::MessageStream {
+class CopyOut : public RequestWork {
  public:
   CopyOut(Workshop* shop, std::shared_ptr<Outgoing> stream) : shop_(*shop), stream_(std::move(stream)) {}
 
@@ -57,7 +53,7 @@ class CopyOut : public RequestWork, private query::MessageStream {
   }
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
-  query::TurnEnd Run(query::Turn* turn) override { return query::CopyOut(plan_, turn, this); }
+  query::TurnEnd Run(query::Turn* turn) override { return query::CopyOut(plan_, turn, stream_.get()); }
   void StopWaiting() override { stream_->StopWaiting(); }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
   // Without the values of its parameters.
@@ -66,11 +62,6 @@ class CopyOut : public RequestWork, private query::MessageStream {
   }
 
  private:
-  Written Write(const google::protobuf::Message& message, absl::Time until) override {
-    return stream_->Write(message, until);
-  }
-  void WriteLast(const google::protobuf::Message& message) override { stream_->WriteLast(message); }
-
   Workshop& shop_;
   const std::shared_ptr<Outgoing> stream_;
   v1::CopyOutRequest request_;

@@ -35,20 +35,18 @@ class Wire {
 // keeps of a stream whose client does not read.
 //
 // A client that takes nothing for `stall_max` is cut off, also behind the last message. Thread-safe.
-class Outgoing : public std::enable_shared_from_this<Outgoing> {
+class Outgoing : public query::MessageStream, public std::enable_shared_from_this<Outgoing> {
  public:
-  using Written = query::MessageStream::Written;
-
   // Both live until OnDone.
   Outgoing(Wire* wire, grpc::CallbackServerContext* context, absl::Duration stall_max)
       : stall_max_(stall_max), wire_(wire), context_(context) {}
-  ~Outgoing();
+  ~Outgoing() override;
 
   // The weight of what waits here counts there from now on.
   void CountIn(std::shared_ptr<std::atomic<int64_t>> total);
 
-  Written Write(const google::protobuf::Message& message, absl::Time until);
-  void WriteLast(const google::protobuf::Message& message);
+  Written Write(const google::protobuf::Message& message, absl::Time until) override;
+  void WriteLast(const google::protobuf::Message& message) override;
   // One of many, without waiting.
   enum class Posted {
     kYes,

@@ -16,7 +16,7 @@
 namespace sluice::rpc {
 
 // The messages of one stream of a client.
-class Requests {
+class Requests : public query::RequestStream {
  public:
   // `ask`: for another one, from any thread while the call is in progress.
   Requests(std::shared_ptr<Incoming> in, std::function<void()> ask) : in_(std::move(in)), ask_(std::move(ask)) {}
@@ -24,13 +24,12 @@ class Requests {
   Incoming& incoming() const { return *in_; }
   void set_bytes_max(int64_t bytes_max) { bytes_max_ = bytes_max; }
 
-  // As query::RequestStream has it.
-  absl::StatusOr<Incoming::Heard> Read(google::protobuf::Message* message, absl::Time until) const {
+  absl::StatusOr<Heard> Read(google::protobuf::Message* message, absl::Time until) override {
     grpc::ByteBuffer bytes;
     bool asks_for_more = false;
-    const Incoming::Heard heard = in_->Read(&bytes, until, &asks_for_more);
+    const Heard heard = in_->Read(&bytes, until, &asks_for_more);
     if (asks_for_more) ask_();
-    if (heard != Incoming::Heard::kMessage) return heard;
+    if (heard != Heard::kMessage) return heard;
     const absl::Status parsed = ParseRequest(bytes, bytes_max_, message);
     if (!parsed.ok()) return parsed;
     return heard;

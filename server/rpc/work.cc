@@ -141,7 +141,7 @@ class Ping : public RequestWork {
   v1::PingResponse response_;
 };
 
-class Stream : public RequestWork, private query::MessageStream {
+class Stream : public RequestWork {
  public:
   Stream(Workshop* shop, std::shared_ptr<Outgoing> stream) : shop_(*shop), stream_(std::move(stream)) {}
 
@@ -152,17 +152,12 @@ class Stream : public RequestWork, private query::MessageStream {
   }
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
-  query::TurnEnd Run(query::Turn* turn) override { return query::StreamRows(plan_, &shop_.types, turn, this); }
+  query::TurnEnd Run(query::Turn* turn) override { return query::StreamRows(plan_, &shop_.types, turn, stream_.get()); }
   void StopWaiting() override { stream_->StopWaiting(); }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
 
  private:
-  Written Write(const google::protobuf::Message& message, absl::Time until) override {
-    return stream_->Write(message, until);
-  }
-  void WriteLast(const google::protobuf::Message& message) override { stream_->WriteLast(message); }
-
   Workshop& shop_;
   const std::shared_ptr<Outgoing> stream_;
   v1::ExecuteRequest request_;
