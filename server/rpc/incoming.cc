@@ -66,7 +66,7 @@ bool Incoming::Put(grpc::ByteBuffer message) {
     MutexLock lock(&mu_);
     bytes_ += message.Length();
     messages_.push_back(std::move(message));
-    has_room = bytes_ < kBytesMax;
+    has_room = is_read_ && bytes_ < kBytesMax;
     is_held_up_ = !has_room;
   }
   arrival_.NotifyAll();
@@ -94,6 +94,7 @@ void Incoming::StopWaiting() {
 Incoming::Heard Incoming::Read(grpc::ByteBuffer* message, absl::Time until, bool* asks_for_more) {
   MutexLock lock(&mu_);
   *asks_for_more = false;
+  is_read_ = true;
   while (messages_.empty() && !is_closed_ && !is_nobody_waiting_ && absl::Now() < until) {
     arrival_.WaitUntil(&mu_, until);
   }
