@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 namespace sluice::cli {
@@ -27,7 +28,7 @@ void OnSignal(int) {
 
 Interrupts::Interrupts() : idle_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   // There are descriptors left, at the start.
-  (void)pipe2(pipe_, O_CLOEXEC);
+  if (pipe2(pipe_, O_CLOEXEC) != 0) std::abort();
   signalled = pipe_[1];
   struct sigaction action = {};
   action.sa_handler = OnSignal;
