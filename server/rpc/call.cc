@@ -10,7 +10,6 @@ namespace sluice::rpc {
 Call::Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, observe::Observer* observer, Door* door)
     : facts_(std::move(facts)),
       work_(std::move(work)),
-      bytes_(work_->bytes()),
       line_(*line),
       observer_(*observer),
       door_(door),
@@ -20,6 +19,7 @@ Call::Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, obser
 
 void Call::Start() {
   waiting_since_ = absl::Now();
+  bytes_ = work_->bytes();
   const absl::Status joined = line_.Join(shared_from_this());
   if (!joined.ok()) Refuse(joined);
 }

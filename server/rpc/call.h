@@ -69,7 +69,8 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
 
   const Facts facts_;
   const std::unique_ptr<Work> work_;
-  const size_t bytes_;
+  // Taken when it joins the Line: a stream has more by then than what opened it.
+  size_t bytes_ = 0;
   admission::Line& line_;
   observe::Observer& observer_;
   Door* const door_;

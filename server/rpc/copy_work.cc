@@ -33,7 +33,7 @@ class CopyIn : public RequestWork {
   query::TurnEnd Run(query::Turn* turn) override { return copy_->Run(turn, &in_, &response_); }
   void StopWaiting() override { in_.incoming().StopWaiting(); }
   const google::protobuf::Message* response() const override { return &response_; }
-  size_t bytes() const override { return sizeof(*this) + copy_->bytes(); }
+  size_t bytes() const override { return sizeof(*this) + copy_->bytes() + in_.incoming().bytes(); }
   std::vector<std::string> StatementTexts() const override { return {copy_->command()}; }
 
  private:

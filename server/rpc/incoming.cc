@@ -91,6 +91,11 @@ void Incoming::StopWaiting() {
   arrival_.NotifyAll();
 }
 
+size_t Incoming::bytes() const {
+  MutexLock lock(&mu_);
+  return bytes_;
+}
+
 Incoming::Heard Incoming::Read(grpc::ByteBuffer* message, absl::Time until, bool* asks_for_more) {
   MutexLock lock(&mu_);
   *asks_for_more = false;

@@ -45,6 +45,9 @@ class Incoming : public std::enable_shared_from_this<Incoming> {
   // The client has left, or the gateway ends: nobody waits for it any longer.
   void StopWaiting();
 
+  // Of the messages that wait here.
+  size_t bytes() const;
+
   // The next message. `asks_for_more`: somebody should ask for another one, as there is room again.
   Heard Read(grpc::ByteBuffer* message, absl::Time until, bool* asks_for_more);
 
@@ -57,7 +60,7 @@ class Incoming : public std::enable_shared_from_this<Incoming> {
   static constexpr size_t kBytesMax = 1 << 20;
 
   const std::function<absl::Status(absl::Duration)> idle_;
-  Mutex mu_;
+  mutable Mutex mu_;
   CondVar arrival_;
   std::deque<grpc::ByteBuffer> messages_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;

@@ -187,7 +187,7 @@ class Transact : public RequestWork, private query::Conversation {
     in_.incoming().StopWaiting();
     out_->StopWaiting();
   }
-  size_t bytes() const override { return sizeof(*this); }
+  size_t bytes() const override { return sizeof(*this) + in_.incoming().bytes(); }
   std::vector<std::string> StatementTexts() const override { return texts_; }
 
  private:

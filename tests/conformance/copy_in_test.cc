@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 
+#include <chrono>
 #include <functional>
 #include <future>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "sluice/v1/database.grpc.pb.h"
@@ -28,9 +30,11 @@ using testing_support::Gateway;
 // As a generated client has it.
 class RawCopy {
  public:
-  explicit RawCopy(const Gateway& gateway)
-      : stub_(v1::Database::NewStub(grpc::CreateChannel(gateway.address(), grpc::InsecureChannelCredentials()))),
-        stream_(stub_->CopyIn(&context_, &response_)) {}
+  explicit RawCopy(const Gateway& gateway, const std::string& token = "")
+      : stub_(v1::Database::NewStub(grpc::CreateChannel(gateway.address(), grpc::InsecureChannelCredentials()))) {
+    if (!token.empty()) context_.AddMetadata("authorization", "Bearer " + token);
+    stream_ = stub_->CopyIn(&context_, &response_);
+  }
 
   void Header(const v1::CopyTable& table, const std::vector<v1::ColumnKind>& kinds = {}) {
     v1::CopyInRequest request;
@@ -539,6 +543,39 @@ TEST_F(CopyTest, WrongTablesAndOptionsAreNamed) {
   format.set_kind(static_cast<v1::CopyFormat::Kind>(9));
   EXPECT_EQ(FieldOf(in(Table("events"), format)), "format.kind");
   EXPECT_EQ(Reason(ReadAll(db().CopyOut(v1::CopyTable()))), "INVALID_FIELD");
+}
+
+// What has come of a copy that waits for a connection counts in the Line: a caller has 256 MiB there.
+TEST_F(CopyTest, WhatWaitsForAConnectionIsBounded) {
+  testing_support::TempDir directory;
+  const std::string callers =
+      directory.Write("callers.json", R"({"callers": [{"name": "loader", "permissions": ["copy"],
+      "token_sha256": "1933a6a2b3a9197d79feccb8872bbe97c9d3921335d66f0e3f2a63208909e8db"}]})");
+  const std::string token = "loader-token";
+  const Gateway gateway(pgbouncer_->Url(),
+                        {"--pool_size=2", "--request_bytes_max=268435456", "--callers_file=" + callers});
+  RawCopy first(gateway, token);
+  first.Header(Table("events"));
+  first.Data("1\tone\n");
+  ASSERT_TRUE(CopyWaits());
+  const std::string data(140 << 20, ' ');
+  std::vector<std::unique_ptr<RawCopy>> waiting;
+  std::vector<std::future<grpc::Status>> ends;
+  for (int i = 0; i < 2; ++i) {
+    RawCopy& copy = *waiting.emplace_back(std::make_unique<RawCopy>(gateway, token));
+    copy.Header(Table("events"));
+    copy.Data(data);
+    ends.push_back(std::async(std::launch::async, [&copy] { return copy.Await(); }));
+  }
+  const auto is_over = [](const std::future<grpc::Status>& end) {
+    return end.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  };
+  EXPECT_TRUE(testing_support::Eventually([&] { return absl::c_any_of(ends, is_over); }));
+  for (const auto& copy : waiting) copy->Cancel();
+  int refused = 0;
+  for (std::future<grpc::Status>& end : ends) refused += Says(end.get(), "GATEWAY_OVERLOADED") ? 1 : 0;
+  EXPECT_EQ(refused, 1);
+  EXPECT_TRUE(first.End().ok());
 }
 
 // One that stops reading stops PostgreSQL; one that leaves ends it.
