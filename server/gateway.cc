@@ -34,6 +34,7 @@ rpc::DatabaseService::Options ServiceOptions(const config::Config& config) {
   options.call_timeout = config.call_timeout;
   options.stream_timeout = config.stream_timeout;
   options.stream_stall_max = config.stream_stall_max;
+  options.request_retention = config.request_retention;
   options.takes_held_calls = config.pool_size > 1;
   options.echo_sql = config.echo_sql;
   return options;

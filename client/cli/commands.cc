@@ -17,6 +17,7 @@
 #include "client/cli/terminal.h"
 #include "client/cpp/error.h"
 #include "server/admin/doctor.h"
+#include "server/admin/setup.h"
 
 namespace sluice::cli {
 namespace {
@@ -51,6 +52,7 @@ client::CallOptions OptionsOf(const CallArguments& call) {
   client::CallOptions options;
   options.read_only = call.read_only;
   options.timeout = absl::Seconds(call.timeout_seconds);
+  options.request_id = call.request_id;
   return options;
 }
 
@@ -67,7 +69,8 @@ int RunQuery(const Target& target, const QueryArguments& arguments) {
     // As in COPY: the only text that is not taken as it stands.
     param == "\\N" ? client::SetValue(nullptr, value) : client::SetValue(param, value);
   }
-  if (arguments.call.format == Format::kCsv) {
+  // What is streamed can not be kept.
+  if (arguments.call.format == Format::kCsv && arguments.call.request_id.empty()) {
     const absl::Status streamed = StreamCsv(*db, statement, OptionsOf(arguments.call));
     // A gateway with one connection has none for streams.
     if (client::ReasonOf(streamed) != "HELD_CALLS_OFF") return streamed.ok() ? kExitOk : Fail(target, streamed, sql);
@@ -179,16 +182,48 @@ int RunHealth(const Target& target, const HealthArguments& arguments) {
   return kExitUnreachable;
 }
 
+namespace {
+
+absl::StatusOr<config::DatabaseUrl> UrlOf(const std::string& text, absl::string_view command) {
+  if (text.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(command, ": which database? Give --database_url, or set DATABASE_URL.\n"));
+  }
+  absl::StatusOr<config::DatabaseUrl> url = config::ParseDatabaseUrl(text);
+  if (url.ok()) return url;
+  return absl::InvalidArgumentError(
+      absl::StrCat(command, ": the database URL can not be read: ", url.status().message(), "\n"));
+}
+
+int FailForUrl(const absl::Status& status) {
+  PrintError(std::string(status.message()));
+  return kExitUsage;
+}
+
+}  // namespace
+
+int RunSetup(const SetupArguments& arguments) {
+  if (arguments.print) {
+    Print(admin::SetupScript(arguments.role));
+    return kExitOk;
+  }
+  const absl::StatusOr<config::DatabaseUrl> url = UrlOf(arguments.database_url, "sluice setup");
+  if (!url.ok()) return FailForUrl(url.status());
+  const absl::StatusOr<bool> made = admin::SetUp(*url, arguments.role);
+  if (!made.ok()) {
+    PrintError(absl::StrCat("sluice setup: ", Printable(made.status().message()), "\n"));
+    return kExitFailed;
+  }
+  Print(*made ? "sluice.requests is there: calls may have a request_id now.\n"
+        : arguments.role.empty()
+            ? "sluice.requests was there already; nothing was changed.\n"
+            : "sluice.requests was there already; nothing was made, what the role needs was granted.\n");
+  return kExitOk;
+}
+
 int RunDoctor(const std::string& url_text) {
-  if (url_text.empty()) {
-    PrintError("sluice doctor: which database? Give --database_url, or set DATABASE_URL.\n");
-    return kExitUsage;
-  }
-  const absl::StatusOr<config::DatabaseUrl> url = config::ParseDatabaseUrl(url_text);
-  if (!url.ok()) {
-    PrintError(absl::StrCat("sluice doctor: the database URL can not be read: ", url.status().message(), "\n"));
-    return kExitUsage;
-  }
+  const absl::StatusOr<config::DatabaseUrl> url = UrlOf(url_text, "sluice doctor");
+  if (!url.ok()) return FailForUrl(url.status());
   const bool colour = isatty(STDOUT_FILENO) != 0;
   const bool usable = admin::Examine(*url, [colour](const admin::Finding& finding) {
     const char* mark = "ok  ";

@@ -31,6 +31,7 @@ struct CallArguments {
   Format format = Format::kTable;
   bool read_only = false;
   double timeout_seconds = 30;
+  std::string request_id;
 };
 
 struct QueryArguments {
@@ -92,6 +93,14 @@ int RunHealth(const Target& target, const HealthArguments& arguments);
 
 // Without a gateway.
 int RunDoctor(const std::string& database_url);
+
+struct SetupArguments {
+  std::string database_url;
+  std::string role;
+  bool print = false;  // the SQL, and nothing else happens
+};
+// Without a gateway, too.
+int RunSetup(const SetupArguments& arguments);
 
 }  // namespace sluice::cli
 

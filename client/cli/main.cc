@@ -59,7 +59,11 @@ void AddCallOptions(CLI::App* command, CallArguments* call) {
   const auto choose = [call](Format format) { return [call, format](int64_t) { call->format = format; }; };
   auto* json = command->add_flag_function("--json", choose(Format::kJson), "Rows as JSON objects");
   command->add_flag_function("--csv", choose(Format::kCsv), "Rows as CSV with a header")->excludes(json);
-  command->add_flag("--read_only", call->read_only, "In a READ ONLY transaction");
+  auto* read_only = command->add_flag("--read_only", call->read_only, "In a READ ONLY transaction");
+  command
+      ->add_option("--request_id", call->request_id,
+                   "Done once, however often it is run with this id within ten minutes (see sluice setup)")
+      ->excludes(read_only);
   AddTimeout(command, &call->timeout_seconds);
 }
 
@@ -175,6 +179,16 @@ void AddDoctor(CLI::App* app, std::string* database_url, Run* run) {
   command->callback([database_url, run] { *run = [database_url] { return RunDoctor(*database_url); }; });
 }
 
+void AddSetup(CLI::App* app, SetupArguments* setup, Run* run) {
+  CLI::App* command =
+      app->add_subcommand("setup", "Makes the table that calls with a request_id need, in the database");
+  command->add_option("database_url,--database_url", setup->database_url, "As sluiced takes it")
+      ->envname("DATABASE_URL");
+  command->add_option("--role", setup->role, "Grants it to this role, which the gateway logs in as");
+  command->add_flag("--print", setup->print, "Prints the SQL instead, for whoever may run it");
+  command->callback([setup, run] { *run = [setup] { return RunSetup(*setup); }; });
+}
+
 // Help, or what was wrong; a URL in it may hold a password.
 int ExitWith(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::ostringstream out, err;
@@ -227,6 +241,8 @@ int Main(int argc, char** argv) {
   AddHealth(&app, target, &health, &run);
   std::string database_url;
   AddDoctor(&app, &database_url, &run);
+  SetupArguments setup;
+  AddSetup(&app, &setup, &run);
 
   try {
     app.parse(argc, argv);

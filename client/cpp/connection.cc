@@ -22,7 +22,7 @@ namespace sluice::client {
 namespace {
 
 // How long to wait before another try; nullopt if there must be none.
-std::optional<absl::Duration> RetryDelay(const absl::Status& status, bool read_only, int tries) {
+std::optional<absl::Duration> RetryDelay(const absl::Status& status, bool may_repeat, int tries) {
   const ErrorFacts facts = FactsOf(status);
   // Even where the gateway says "at once": another gateway has to be found first.
   absl::Duration delay = absl::Milliseconds(20);
@@ -30,10 +30,10 @@ std::optional<absl::Duration> RetryDelay(const absl::Status& status, bool read_o
     // The transport's word: the gateway may have done the work, and not come to say so. CANCELLED,
     // too: we cancel nothing, but a gateway that ends does.
     const bool lost = status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kCancelled;
-    if (!read_only || !lost) return std::nullopt;
+    if (!may_repeat || !lost) return std::nullopt;
   } else {
     const bool undone = facts.outcome == v1::OUTCOME_NOT_STARTED || facts.outcome == v1::OUTCOME_ROLLED_BACK;
-    if (!facts.retry_after.has_value() || !(undone || read_only)) return std::nullopt;
+    if (!facts.retry_after.has_value() || !(undone || may_repeat)) return std::nullopt;
     delay = std::max(delay, *facts.retry_after);
   }
   // Those that were refused together do not come back together.
@@ -81,6 +81,7 @@ v1::CallOptions ToProto(const CallOptions& options) {
   v1::CallOptions proto;
   proto.set_read_only(options.read_only);
   proto.set_alone(options.alone);
+  proto.set_request_id(options.request_id);
   if (options.identity.has_value()) *proto.mutable_identity() = *options.identity;
   *proto.mutable_result() = options.result;
   return proto;
@@ -121,9 +122,9 @@ void Connection::Prepare(absl::Time deadline, grpc::ClientContext* context) cons
   if (!authorization_.empty()) context->AddMetadata("authorization", authorization_);
 }
 
-bool Connection::WaitToTryAgain(const absl::Status& status, bool read_only, int tries, absl::Time deadline) const {
+bool Connection::WaitToTryAgain(const absl::Status& status, bool may_repeat, int tries, absl::Time deadline) const {
   if (tries == retries_max_) return false;
-  const std::optional<absl::Duration> delay = RetryDelay(status, read_only, tries);
+  const std::optional<absl::Duration> delay = RetryDelay(status, may_repeat, tries);
   if (!delay.has_value() || absl::Now() + *delay >= deadline) return false;
   absl::SleepFor(*delay);
   return true;

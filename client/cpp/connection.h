@@ -33,19 +33,19 @@ class Connection {
 
   // After so many tries of which the last one failed: whether another one is safe and can help. Waits until
   // it is time for it.
-  bool WaitToTryAgain(const absl::Status& status, bool read_only, int tries, absl::Time deadline) const;
+  bool WaitToTryAgain(const absl::Status& status, bool may_repeat, int tries, absl::Time deadline) const;
 
   // Calls a method, again where that is safe.
   template <typename Request, typename Response>
   absl::Status Call(grpc::Status (v1::Database::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                    const Request& request, bool read_only, absl::Duration timeout, Response* response) const {
+                    const Request& request, bool may_repeat, absl::Duration timeout, Response* response) const {
     const absl::Time deadline = absl::Now() + timeout;
     for (int tries = 0;; ++tries) {
       grpc::ClientContext context;
       Prepare(deadline, &context);
       response->Clear();
       absl::Status status = FromGrpcStatus((database_.get()->*method)(&context, request, response));
-      if (status.ok() || !WaitToTryAgain(status, read_only, tries, deadline)) return status;
+      if (status.ok() || !WaitToTryAgain(status, may_repeat, tries, deadline)) return status;
     }
   }
 

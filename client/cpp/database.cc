@@ -21,6 +21,13 @@ absl::StatusOr<Database> Database::Open(const Options& options) {
   return Database(*std::move(connection));
 }
 
+namespace {
+
+// Twice does no harm.
+bool MayRepeat(const CallOptions& options) { return options.read_only || !options.request_id.empty(); }
+
+}  // namespace
+
 absl::StatusOr<Result> Database::Execute(const Statement& statement, const CallOptions& options) const {
   v1::ExecuteRequest request;
   *request.mutable_statement() = statement.proto();
@@ -28,7 +35,7 @@ absl::StatusOr<Result> Database::Execute(const Statement& statement, const CallO
   *request.mutable_transaction() = options.transaction;
   v1::ExecuteResponse response;
   const absl::Status status =
-      connection_->Call(&v1::Database::Stub::Execute, request, options.read_only, options.timeout, &response);
+      connection_->Call(&v1::Database::Stub::Execute, request, MayRepeat(options), options.timeout, &response);
   if (!status.ok()) return status;
   return Result(std::move(*response.mutable_result()), std::move(*response.mutable_info()));
 }
@@ -52,7 +59,7 @@ absl::StatusOr<std::vector<Result>> Database::ExecuteAtomic(const std::vector<St
   const v1::ExecuteBatchRequest request = BatchRequest(statements, v1::ExecuteBatchRequest::ATOMIC, options);
   v1::ExecuteBatchResponse response;
   const absl::Status status =
-      connection_->Call(&v1::Database::Stub::ExecuteBatch, request, options.read_only, options.timeout, &response);
+      connection_->Call(&v1::Database::Stub::ExecuteBatch, request, MayRepeat(options), options.timeout, &response);
   if (!status.ok()) return status;
   std::vector<Result> results;
   for (v1::BatchResult& result : *response.mutable_results()) {
@@ -66,7 +73,7 @@ absl::StatusOr<std::vector<absl::StatusOr<Result>>> Database::ExecuteIndependent
   const v1::ExecuteBatchRequest request = BatchRequest(statements, v1::ExecuteBatchRequest::INDEPENDENT, options);
   v1::ExecuteBatchResponse response;
   const absl::Status status =
-      connection_->Call(&v1::Database::Stub::ExecuteBatch, request, options.read_only, options.timeout, &response);
+      connection_->Call(&v1::Database::Stub::ExecuteBatch, request, MayRepeat(options), options.timeout, &response);
   if (!status.ok()) return status;
   std::vector<absl::StatusOr<Result>> results;
   for (v1::BatchResult& result : *response.mutable_results()) {
@@ -87,7 +94,7 @@ absl::StatusOr<v1::DescribeResponse> Database::Describe(const Statement& stateme
   request.set_plan(plan);
   v1::DescribeResponse response;
   const absl::Status status =
-      connection_->Call(&v1::Database::Stub::Describe, request, /*read_only=*/true, options.timeout, &response);
+      connection_->Call(&v1::Database::Stub::Describe, request, /*may_repeat=*/true, options.timeout, &response);
   if (!status.ok()) return status;
   return response;
 }
@@ -95,7 +102,7 @@ absl::StatusOr<v1::DescribeResponse> Database::Describe(const Statement& stateme
 absl::StatusOr<v1::PingResponse> Database::Ping(absl::Duration timeout) const {
   v1::PingResponse response;
   const absl::Status status = connection_->Call(&v1::Database::Stub::Ping, v1::PingRequest(),
-                                                /*read_only=*/true, timeout, &response);
+                                                /*may_repeat=*/true, timeout, &response);
   if (!status.ok()) return status;
   return response;
 }

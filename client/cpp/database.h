@@ -44,6 +44,9 @@ struct CallOptions {
   absl::Duration timeout = absl::Seconds(30);
   // READ ONLY; such a call is tried again also when its answer was lost.
   bool read_only = false;
+  // Execute and ExecuteAtomic: done once, however often it is made (sluice.v1.CallOptions.request_id); so it is tried
+  // again whatever became of its answer, within the timeout and Database::Options::retries_max.
+  std::string request_id;
   // Never in one flight with others that wait (sluice.v1.CallOptions.alone).
   bool alone = false;
   // Who the statements run as: a role, and claims as a JSON object (sluice.v1.Identity). Needs
@@ -67,7 +70,7 @@ struct TransactionOptions {
 // which carries any number of calls at once.
 //
 // A call is tried again, within its timeout, where that is safe: the gateway says that
-// nothing was done and that a retry can help, or the call is read_only and its answer was
+// nothing was done and that a retry can help, or the call is read_only or has a request_id and its answer was
 // lost on the way.
 class Database {
  public:

@@ -220,7 +220,7 @@ absl::Status Database::RunTransaction(const std::function<absl::Status(Transacti
     if (status.ok()) return status;
     const bool is_undone = transaction.state() != v1::TransactResponse::COMMITTED &&
                            transaction.state() != v1::TransactResponse::OUTCOME_UNKNOWN;
-    if (!is_undone || !connection_->WaitToTryAgain(status, /*read_only=*/false, tries, deadline)) return status;
+    if (!is_undone || !connection_->WaitToTryAgain(status, /*may_repeat=*/false, tries, deadline)) return status;
   }
 }
 

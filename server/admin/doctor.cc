@@ -54,6 +54,7 @@ class Examination {
     CheckJit();
     ProbePreparedStatements();
     CountConnections();
+    LookForLedger();
     MeasureRoundTrip();
     return true;
   }
@@ -261,6 +262,22 @@ class Examination {
          connection_->facts().behind_pooler
              ? "the pooler has limits of its own (max_client_conn, default_pool_size): pool_size must fit them"
              : "pool_size must fit into what is free");
+  }
+
+  void LookForLedger() {
+    const std::string tried = "look for sluice.requests";
+    const std::optional<std::string> answer =
+        AskOne(connection_.get(),
+               "SELECT CASE WHEN pg_catalog.to_regclass('sluice.requests') IS NULL THEN 'none' WHEN "
+               "pg_catalog.has_table_privilege('sluice.requests', 'SELECT') AND "
+               "pg_catalog.has_table_privilege('sluice.requests', 'INSERT') AND "
+               "pg_catalog.has_table_privilege('sluice.requests', 'UPDATE') AND "
+               "pg_catalog.has_table_privilege('sluice.requests', 'DELETE') THEN 'usable' ELSE 'closed' END");
+    const std::string seen = answer.value_or("closed");
+    if (seen == "usable") return Good(tried, "there: calls may have a request_id");
+    if (seen == "none")
+      return Good(tried, "none", "sluice setup makes it, for calls that want to be done once (request_id)");
+    Note(tried, "this role may not use it", "sluice setup --role " + Parameter("user", "..."));
   }
 
   void MeasureRoundTrip() {

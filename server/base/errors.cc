@@ -220,9 +220,36 @@ absl::Status FlightRolledBack() {
   return MakeError(std::move(facts));
 }
 
-absl::Status OutcomeUnknown(absl::string_view why) {
-  return Ended(StatusCode::kUnknown, "OUTCOME_UNKNOWN", absl::StrCat("it may have been committed: ", why),
-               v1::OUTCOME_UNKNOWN);
+absl::Status OutcomeUnknown(absl::string_view why, bool is_kept) {
+  ErrorFacts facts = FactsOf(
+      Ended(StatusCode::kUnknown, "OUTCOME_UNKNOWN",
+            absl::StrCat("it may have been committed", is_kept ? " (ask again with the same request_id): " : ": ", why),
+            v1::OUTCOME_UNKNOWN));
+  if (is_kept) facts.retry_after = absl::Milliseconds(100);
+  return MakeError(std::move(facts));
+}
+
+absl::Status LedgerUnavailable(absl::string_view why, absl::string_view sqlstate) {
+  const bool is_refused = sqlstate == "42501";
+  return Refused(StatusCode::kFailedPrecondition, "LEDGER_UNAVAILABLE",
+                 absl::StrCat("a request_id needs the table sluice.requests, ",
+                              is_refused ? "which the gateway's role may not use (sluice setup --role grants it)"
+                                         : "which `sluice setup` makes",
+                              ": ", why),
+                 {{"sqlstate", std::string(sqlstate)}});
+}
+
+absl::Status RequestIdReused(absl::string_view id) {
+  return Refused(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED",
+                 absl::StrCat("the request_id ", id, " belongs to another request, which was done"),
+                 {{"requestId", std::string(id)}});
+}
+
+absl::Status AnswerNotKept(int64_t bytes, int64_t limit) {
+  return Ended(StatusCode::kFailedPrecondition, "ANSWER_NOT_KEPT",
+               absl::StrCat("it was done when it was first asked for, and its answer of ", bytes,
+                            " bytes is more than the ", limit, " that are kept"),
+               v1::OUTCOME_COMMITTED, {{"bytes", absl::StrCat(bytes)}, {"limitBytes", absl::StrCat(limit)}});
 }
 
 absl::Status ResponseTooLarge(absl::string_view what, int64_t limit, int64_t rows_so_far, v1::Outcome outcome) {
@@ -252,7 +279,8 @@ absl::Status ListenOff() {
 
 absl::Status SubscriberTooSlow(int64_t limit) {
   return Refused(StatusCode::kResourceExhausted, "SUBSCRIBER_TOO_SLOW",
-                 absl::StrCat("dropped: more than ", limit, " bytes of events waited for it"), {{"limit", absl::StrCat(limit)}});
+                 absl::StrCat("dropped: more than ", limit, " bytes of events waited for it"),
+                 {{"limit", absl::StrCat(limit)}});
 }
 
 absl::Status TwoAnswers(v1::Outcome outcome) {

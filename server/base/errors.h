@@ -80,8 +80,16 @@ absl::Status Cancelled(v1::Outcome outcome);
 absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit);
 // It ran in a flight of several that was rolled back, and had no other turn.
 absl::Status FlightRolledBack();
-// The connection broke, or answered nonsense, after the statement was sent.
-absl::Status OutcomeUnknown(absl::string_view why);
+// The connection broke, or answered nonsense, after the statement was sent. `is_kept`: of a call with a request_id,
+// which finds out when it is made again.
+absl::Status OutcomeUnknown(absl::string_view why, bool is_kept = false);
+// A call with a request_id, where PostgreSQL does not let the gateway at its ledger: `sqlstate` and `why` are its
+// words.
+absl::Status LedgerUnavailable(absl::string_view why, absl::string_view sqlstate);
+// An id that another request has had.
+absl::Status RequestIdReused(absl::string_view id);
+// It was done when it was asked for the first time, but its answer was too large to be kept.
+absl::Status AnswerNotKept(int64_t bytes, int64_t limit);
 // The answer is larger than the limit. `rows_so_far` were read before it was given up.
 absl::Status ResponseTooLarge(absl::string_view what, int64_t limit, int64_t rows_so_far, v1::Outcome outcome);
 // The client of a stream took nothing of it for a long time.

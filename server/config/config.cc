@@ -144,6 +144,7 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
   config.call_timeout = check.Duration("call_timeout", absl::Milliseconds(1), kDay);
   config.stream_timeout = check.Duration("stream_timeout", absl::Milliseconds(1), kDay);
   config.stream_stall_max = check.Duration("stream_stall_max", absl::Milliseconds(10), kDay);
+  config.request_retention = check.Duration("request_retention", absl::Seconds(1), 30 * kDay);
   config.client_silence_max = check.Duration("client_silence_max", absl::Milliseconds(300), kDay);
   config.line_length_max = static_cast<int>(check.Number("line_length_max", 1, 1000000));
   config.flight_statements_max = static_cast<int>(check.Number("flight_statements_max", 1, 1000));

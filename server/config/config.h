@@ -34,6 +34,7 @@ struct Config {
   absl::Duration call_timeout;
   absl::Duration stream_timeout;
   absl::Duration stream_stall_max;
+  absl::Duration request_retention;
   absl::Duration client_silence_max;
   int line_length_max = 10000;
   int flight_statements_max = 32;

@@ -5,45 +5,62 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/status.pb.h"
 #include "server/base/error.h"
+#include "server/base/status_macros.h"
 #include "server/query/answer.h"
 #include "server/query/leg.h"
+#include "server/query/once.h"
 
 namespace sluice::query {
 
 using postgres::FlightReport;
 
-TurnEnd Execute(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteResponse* response) {
-  const Leg leg = {0, 1};
-  const absl::StatusOr<FlightReport> report = FlyLeg(plan, leg, turn);
-  if (!report.ok()) return {report.status()};
-  if (report->failure.has_value()) return EndOfFailure(plan, leg, *report->failure, turn);
+namespace {
 
-  if (plan.sharing != Sharing::kNone) plan.statements[0].bound.known->cost.Record(turn->server_time());
-  v1::ResultSet* result = response->mutable_result();
-  const absl::Status encoded = EncodeResult(plan, report->results[0], types, turn, result);
-  if (!encoded.ok()) return {encoded};
-  AddNotices(*report, result->mutable_notices());
-  *response->mutable_info() = InfoOf(turn->cost());
-  return {ReplyRoom(plan, 0).Take(response->ByteSizeLong(), result->rows().row_count())};
+// A whole call, whose answer `encode` writes into the response.
+template <typename Response>
+TurnEnd DoWhole(const Plan& plan, Ledger* ledger, Turn* turn, const Once::Encode& encode, Response* response) {
+  TurnEnd end;
+  if (plan.request_id.has_value()) {
+    end = Once(plan, ledger, turn, encode, response).Do();
+  } else {
+    const Leg all = {0, plan.statements.size()};
+    const absl::StatusOr<FlightReport> report = FlyLeg(plan, all, turn);
+    if (!report.ok()) return {report.status()};
+    if (report->failure.has_value()) return EndOfFailure(plan, all, *report->failure, turn);
+    end.status = encode(*report);
+  }
+  if (end.status.ok()) *response->mutable_info() = InfoOf(turn->cost());
+  return end;
 }
 
-TurnEnd ExecuteAtomic(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteBatchResponse* response) {
-  const Leg leg = {0, plan.statements.size()};
-  const absl::StatusOr<FlightReport> report = FlyLeg(plan, leg, turn);
-  if (!report.ok()) return {report.status()};
-  if (report->failure.has_value()) return EndOfFailure(plan, leg, *report->failure, turn);
+}  // namespace
 
-  int64_t rows = 0;
-  for (const postgres::Result& result : report->results) {
-    const absl::Status encoded = EncodeResult(plan, result, types, turn, response->add_results()->mutable_result());
-    if (!encoded.ok()) return {encoded};
-    rows += result.row_count();
-  }
-  // Notices come between the results, but libpq does not tell behind which.
-  v1::BatchResult* last = response->mutable_results(response->results_size() - 1);
-  AddNotices(*report, last->mutable_result()->mutable_notices());
-  *response->mutable_info() = InfoOf(turn->cost());
-  return {ReplyRoom(plan, 0).Take(response->ByteSizeLong(), rows)};
+TurnEnd Execute(const Plan& plan, TypeCatalog* types, Ledger* ledger, Turn* turn, v1::ExecuteResponse* response) {
+  const auto encode = [&](const FlightReport& report) {
+    if (plan.sharing != Sharing::kNone) plan.statements[0].bound.known->cost.Record(turn->server_time());
+    v1::ResultSet* result = response->mutable_result();
+    RETURN_IF_ERROR(EncodeResult(plan, report.results[0], types, turn, result));
+    AddNotices(report, result->mutable_notices());
+    return ReplyRoom(plan, 0).Take(response->ByteSizeLong(), result->rows().row_count());
+  };
+  return DoWhole(plan, ledger, turn, encode, response);
+}
+
+TurnEnd ExecuteAtomic(const Plan& plan, TypeCatalog* types, Ledger* ledger, Turn* turn,
+                      v1::ExecuteBatchResponse* response) {
+  const auto encode = [&](const FlightReport& report) {
+    int64_t rows = 0;
+    v1::ResultSet* last = nullptr;
+    for (const postgres::Result& result : report.results) {
+      last = response->add_results()->mutable_result();
+      RETURN_IF_ERROR(EncodeResult(plan, result, types, turn, last));
+      rows += result.row_count();
+    }
+    // Notices come between the results, but libpq does not tell behind which.
+    AddNotices(report, last->mutable_notices());
+    return ReplyRoom(plan, 0).Take(response->ByteSizeLong(), rows);
+  };
+  return DoWhole(plan, ledger, turn, encode, response);
 }
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "server/query/ledger.h"
 #include "server/query/plan.h"
 #include "server/query/turn.h"
 #include "server/query/type_catalog.h"
@@ -11,10 +12,11 @@
 namespace sluice::query {
 
 // One statement, in its own transaction.
-TurnEnd Execute(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteResponse* response);
+TurnEnd Execute(const Plan& plan, TypeCatalog* types, Ledger* ledger, Turn* turn, v1::ExecuteResponse* response);
 
 // All statements in one transaction and one flight; the first error is the call's.
-TurnEnd ExecuteAtomic(const Plan& plan, TypeCatalog* types, Turn* turn, v1::ExecuteBatchResponse* response);
+TurnEnd ExecuteAtomic(const Plan& plan, TypeCatalog* types, Ledger* ledger, Turn* turn,
+                      v1::ExecuteBatchResponse* response);
 
 // Each statement in its own transaction, in order; `response` keeps what is done between
 // turns.

@@ -55,15 +55,20 @@ absl::StatusOr<std::string> IdentityStatement(const v1::Identity& identity) {
                       ", true), pg_catalog.set_config('request.jwt.claims', ", claims_literal->text, ", true)");
 }
 
-// All but the statements, of a call that may be made.
+// All but the statements, of a call that may be made. `id`: of one that takes a request_id, and has one.
 absl::StatusOr<Plan> PlanAllowedFrame(const v1::CallOptions& options, const v1::TransactionOptions& transaction,
-                                      const auth::Caller& caller, const Limits& limits) {
+                                      const auth::Caller& caller, const Limits& limits,
+                                      std::optional<RequestId> id = std::nullopt) {
+  if (!options.request_id().empty() && !id.has_value()) {
+    return errors::InvalidField("options.request_id", "goes with Execute and with an ATOMIC ExecuteBatch");
+  }
   const v1::ResultOptions& result = options.result();
   if (result.max_rows() < 0) return errors::InvalidField("options.result.max_rows", "must not be negative");
   if (result.max_bytes() < 0) return errors::InvalidField("options.result.max_bytes", "must not be negative");
   Plan plan;
   ASSIGN_OR_RETURN(plan.isolation, IsolationOf(transaction));
   plan.read_only = options.read_only() || transaction.read_only();
+  plan.request_id = std::move(id);
   plan.deferrable = transaction.deferrable();
   plan.rows_max = result.max_rows();
   plan.reply_bytes_max = limits.reply_bytes_max;
@@ -80,10 +85,13 @@ absl::StatusOr<Plan> PlanAllowedFrame(const v1::CallOptions& options, const v1::
 
 // The same of a call with SQL of the caller's.
 absl::StatusOr<Plan> PlanFrame(const v1::CallOptions& options, const v1::TransactionOptions& transaction,
-                               const auth::Caller& caller, const Limits& limits) {
+                               const auth::Caller& caller, const Limits& limits,
+                               std::optional<RequestId> id = std::nullopt) {
   if (!caller.may.sql && !caller.may.read_only) return errors::StatementNotAllowed(caller.name, "sql");
-  ASSIGN_OR_RETURN(Plan plan, PlanAllowedFrame(options, transaction, caller, limits));
+  ASSIGN_OR_RETURN(Plan plan, PlanAllowedFrame(options, transaction, caller, limits, std::move(id)));
   plan.read_only = plan.read_only || !caller.may.sql;
+  // What only reads may be done any number of times.
+  if (plan.read_only) plan.request_id.reset();
   return plan;
 }
 
@@ -95,7 +103,7 @@ absl::Status AddStatement(const v1::Statement& statement, bool shares_transactio
   if (!caller.may.sql && !facts.is_query) return errors::StatementNotAllowed(caller.name, "sql");
   if (plan->read_only && !facts.read_only_escape.empty()) return errors::ReadOnly(facts.read_only_escape);
   const bool in_transaction = shares_transaction || plan->read_only || !plan->identity.empty() || plan->deferrable ||
-                              plan->isolation != postgres::Isolation::kDefault;
+                              plan->request_id.has_value() || plan->isolation != postgres::Isolation::kDefault;
   if (!facts.may_share_transaction && in_transaction) return errors::NotInTransaction(facts.keyword);
   plan->statements.push_back({std::move(bound), &statement.sql()});
   return absl::OkStatus();
@@ -128,8 +136,9 @@ absl::Status CheckBatchSize(int statements, const Limits& limits) {
 // Of a call with one statement, in its own transaction.
 absl::StatusOr<Plan> PlanOne(const v1::Statement& statement, const v1::CallOptions& options,
                              const v1::TransactionOptions& transaction, const auth::Caller& caller,
-                             const Limits& limits, sql::StatementBook* book) {
-  ASSIGN_OR_RETURN(Plan plan, PlanFrame(options, transaction, caller, limits));
+                             const Limits& limits, sql::StatementBook* book,
+                             std::optional<RequestId> id = std::nullopt) {
+  ASSIGN_OR_RETURN(Plan plan, PlanFrame(options, transaction, caller, limits, std::move(id)));
   RETURN_IF_ERROR(AddStatement(statement, /*shares_transaction=*/false, caller, limits, book, &plan));
   return plan;
 }
@@ -172,10 +181,11 @@ size_t Plan::bytes() const {
 
 absl::StatusOr<Plan> PlanExecute(const v1::ExecuteRequest& request, const auth::Caller& caller, const Limits& limits,
                                  sql::StatementBook* book) {
-  ASSIGN_OR_RETURN(Plan plan,
-                   PlanOne(request.statement(), request.options(), request.transaction(), caller, limits, book));
+  ASSIGN_OR_RETURN(std::optional<RequestId> id, RequestIdOf(request, caller));
+  ASSIGN_OR_RETURN(Plan plan, PlanOne(request.statement(), request.options(), request.transaction(), caller, limits,
+                                      book, std::move(id)));
   PlannedStatement& statement = plan.statements[0];
-  if (request.options().alone()) return plan;
+  if (request.options().alone() || plan.request_id.has_value()) return plan;
   plan.sharing = SharingOf(plan, statement.bound.facts(), caller);
   if (plan.sharing == Sharing::kNone) return plan;
   plan.company = absl::HashOf(plan.identity, plan.sharing) | 1;
@@ -214,7 +224,8 @@ absl::StatusOr<Plan> PlanDescribe(const v1::DescribeRequest& request, const auth
 
 absl::StatusOr<Plan> PlanBatch(const v1::ExecuteBatchRequest& request, const auth::Caller& caller, const Limits& limits,
                                sql::StatementBook* book) {
-  ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits));
+  ASSIGN_OR_RETURN(std::optional<RequestId> id, RequestIdOf(request, caller));
+  ASSIGN_OR_RETURN(Plan plan, PlanFrame(request.options(), request.transaction(), caller, limits, std::move(id)));
   plan.is_batch = true;
   RETURN_IF_ERROR(CheckBatchSize(request.statements_size(), limits));
   if (!v1::ExecuteBatchRequest::Mode_IsValid(request.mode())) {

@@ -2,6 +2,7 @@
 #define SLUICE_SERVER_QUERY_PLAN_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "server/auth/caller.h"
 #include "server/codec/bind.h"
 #include "server/postgres/flight.h"
+#include "server/query/request_id.h"
 #include "server/sql/statement_book.h"
 #include "sluice/v1/database.pb.h"
 
@@ -56,6 +58,8 @@ struct Plan {
   // For whom it runs: a statement that sets it, and the role; empty for nobody in particular.
   std::string identity;
   std::string role;
+  // It is done once, however often it is asked for (once.h).
+  std::optional<RequestId> request_id;
   // What may fly together with others like it, of one caller and identity, once it is known to be
   // quick.
   Sharing sharing = Sharing::kNone;

@@ -31,6 +31,10 @@ struct CallCost {
   // The way back broke in a flight that looked like a read: what flies next does so in a
   // READ ONLY transaction.
   bool flies_again_as_read = false;
+  // Of a call with a request_id: a COMMIT was sent in an earlier try, and what became of it is not known yet.
+  bool commit_is_unknown = false;
+  // Its answer is that of an earlier call.
+  bool is_repeated = false;
 };
 
 // What a call has cost, as the API tells it.
@@ -73,6 +77,7 @@ class Turn {
   // Whether it is the gateway that cancels, because it ends.
   bool draining() const { return token_.draining(); }
   CallCost& cost() { return cost_; }
+  admission::Line* line() { return &line_; }
   // What the last flight took besides the way to the server and back.
   absl::Duration server_time() const { return server_time_; }
 

@@ -38,7 +38,7 @@ Requests RequestsOf(Reactor* reactor) {
 
 DatabaseService::DatabaseService(const Options& options, const auth::Authenticator* authenticator,
                                  admission::Line* line, query::Hub* hub, observe::Observer* observer)
-    : options_(options), authenticator_(*authenticator), line_(*line), hub_(hub), observer_(*observer) {}
+    : options_(options), authenticator_(*authenticator), line_(*line), hub_(hub), observer_(*observer), shop_(options.request_retention) {}
 
 grpc::ServerUnaryReactor* DatabaseService::Execute(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {

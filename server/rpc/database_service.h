@@ -37,6 +37,8 @@ class DatabaseService
     absl::Duration stream_timeout = absl::Hours(1);
     // A stream whose client takes nothing for so long is ended.
     absl::Duration stream_stall_max = absl::Seconds(60);
+    // How long what was done under a request_id is remembered.
+    absl::Duration request_retention = absl::Minutes(10);
     // False where the only connection is kept for short calls.
     bool takes_held_calls = true;
     bool echo_sql = false;

@@ -27,7 +27,9 @@ class Execute : public RequestWork {
     return absl::OkStatus();
   }
 
-  query::TurnEnd Run(query::Turn* turn) override { return query::Execute(plan_, &shop_.types, turn, &response_); }
+  query::TurnEnd Run(query::Turn* turn) override {
+    return query::Execute(plan_, &shop_.types, &shop_.ledger, turn, &response_);
+  }
 
   admission::Company company(const query::CallCost& cost) const override {
     if (plan_.sharing == query::Sharing::kNone || cost.flies_alone) return {};
@@ -71,7 +73,7 @@ class Batch : public RequestWork {
 
   query::TurnEnd Run(query::Turn* turn) override {
     return independent() ? query::ExecuteIndependent(plan_, &shop_.types, turn, &response_)
-                         : query::ExecuteAtomic(plan_, &shop_.types, turn, &response_);
+                         : query::ExecuteAtomic(plan_, &shop_.types, &shop_.ledger, turn, &response_);
   }
 
   absl::Status GiveUp(const absl::Status& status, const absl::Status& refusal, const query::CallCost& cost) override {

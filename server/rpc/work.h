@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "google/protobuf/message.h"
 #include "server/admission/line.h"
 #include "server/auth/caller.h"
+#include "server/query/ledger.h"
 #include "server/query/message_stream.h"
 #include "server/query/plan.h"
 #include "server/query/together.h"
@@ -77,7 +79,10 @@ class RequestWork : public Work {
 
 // What all work on one database shares.
 struct Workshop {
+  explicit Workshop(absl::Duration request_retention) : ledger(request_retention) {}
+
   query::TypeCatalog types;
+  query::Ledger ledger;
   sql::StatementBook book;
 };
 

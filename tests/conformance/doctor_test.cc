@@ -35,8 +35,8 @@ TEST(DoctorTest, FindsPostgresItself) {
   const Ended ended = Examine(postgres.Url());
   EXPECT_EQ(ended.exit_code, 0);
   ExpectParts(ended, {"connect to ", "none: this is PostgreSQL itself", "ask for JIT: on, set by default",
-                      "ALTER ROLE postgres SET jit = off", "of 97 in use; for this role no limit", "median",
-                      "This database can be served."});
+                      "ALTER ROLE postgres SET jit = off", "of 97 in use; for this role no limit",
+                      "look for sluice.requests: none", "median", "This database can be served."});
 }
 
 TEST(DoctorTest, FindsThePoolerAndItsMode) {
