@@ -181,7 +181,12 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   if (all_done && (broke_off || !reception.error().has_value())) {
     answered_ = true;
     flight.is_proof ? round_trip_->OnProof(took) : round_trip_->OnFlight(took);
-    return std::nullopt;
+    if (!reception.has_left_out()) return std::nullopt;
+    FlightFailure failure;
+    failure.outcome = v1::OUTCOME_COMMITTED;
+    failure.cut_short = reception.cut_short();
+    failure.streams_were_used = true;
+    return failure;
   }
   FlightFailure failure = FailureOfAnswer(reception, message, flight.may_commit_midway, sent_at);
   LocateError(message, report->results.size(), &failure);

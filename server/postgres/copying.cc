@@ -27,7 +27,10 @@ bool Reception::ReceiveCopy() {
     const std::unique_ptr<char, void (*)(void*)> owner(data, PQfreemem);
     bytes_taken_ = bytes_received_;
     // What still comes behind a cut is nobody's.
-    if (cut_short_ != CutShort::kNo) continue;
+    if (cut_short_ != CutShort::kNo) {
+      has_left_out_ = true;
+      continue;
+    }
     streams_were_used_ = true;
     if (!streams_.copy_out->Take(absl::string_view(data, size))) Cut(CutShort::kByStream);
   }

@@ -92,7 +92,8 @@ struct FlightReport {
   std::vector<Result> results;
   // At most 100.
   std::vector<ServerError> notices;
-  // Unset: every statement completed and the transaction is committed.
+  // Unset: every statement completed and the transaction is committed. (Of an answer to a sink that was cut short, and
+  // whose statement completed all the same, the outcome is COMMITTED.)
   std::optional<FlightFailure> failure;
   // 0 if nothing was sent.
   int round_trips = 0;

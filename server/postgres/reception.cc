@@ -165,7 +165,11 @@ void Reception::Take(pg_result* raw, size_t prelude_statements, FlightReport* re
 void Reception::TakeRow(const Result& row, size_t prelude_statements) {
   bytes_taken_ = bytes_received_;
   // The prelude's (of an identity) are nobody's; nor are those that still come when it is cut short.
-  if (completed_ < prelude_statements || cut_short_ != CutShort::kNo) return;
+  if (completed_ < prelude_statements) return;
+  if (cut_short_ != CutShort::kNo) {
+    has_left_out_ = true;
+    return;
+  }
   streams_were_used_ = true;
   if (!streams_.rows->Take(row)) Cut(CutShort::kByStream);
 }

@@ -49,6 +49,9 @@ class Reception {
   bool gave_up() const { return gave_up_; }
   bool copying() const { return copying_; }
   bool streams_were_used() const { return streams_were_used_; }
+  // Something came behind a cut and was not taken: the answer is not whole, also if the statement was faster than its
+  // cancel.
+  bool has_left_out() const { return has_left_out_; }
   // COPY FROM STDIN was not told that it has all: so nothing of it can have been committed.
   bool copy_in_has_no_end() const { return copy_in_has_no_end_; }
 
@@ -97,6 +100,7 @@ class Reception {
   bool gave_up_ = false;
   bool copying_ = false;
   bool streams_were_used_ = false;
+  bool has_left_out_ = false;
   bool copy_in_has_no_end_ = false;
   // While COPY FROM STDIN goes on: since when there is something unread of the server's.
   absl::Time spoken_at_ = absl::InfiniteFuture();

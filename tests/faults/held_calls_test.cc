@@ -2,6 +2,7 @@
 // what the database did, and nothing stays open.
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -206,6 +207,36 @@ TEST_F(HeldCallsTest, WhereverASubscriptionIsCutAGapSaysSo) {
       last = heard;
     }
   }
+}
+
+// The cancel comes when PostgreSQL has sent all: what was not passed on any more is missing, and not told to be whole.
+TEST_F(HeldCallsTest, AnAnswerThatIsCutShortIsNeverCalledWhole) {
+  const std::string cancel_code("\x04\xd2\x16\x2e", 4);
+  for (const bool is_copy : {false, true}) {
+    FaultProxy network(postgres_->socket_directory() + "/.s.PGSQL.5432");
+    const Gateway gateway(network.Url(), {"--stream_timeout=700ms"});
+    ASSERT_TRUE(gateway.Client().Execute("SELECT 1").ok());
+    client::CallOptions patient;
+    patient.timeout = absl::InfiniteDuration();
+    const client::Statement query("INSERT INTO effects SELECT 1, generate_series(1, 20000) RETURNING n, 'row ' || n");
+    network.HoldFrom(Way::kToClient, "row 15000");
+    auto end = std::async(std::launch::async, [&] {
+      if (is_copy) {
+        client::CopyReader reader = gateway.Client().CopyOut(query, v1::CopyFormat(), patient);
+        for (std::string piece; reader.Read(&piece);) continue;
+        return reader.status();
+      }
+      client::RowStream rows = gateway.Client().Stream(query, patient);
+      while (rows.Next()) continue;
+      return rows.status();
+    });
+    EXPECT_TRUE(Eventually([&] { return network.PiecesWith(Way::kToServer, {cancel_code}) > 0; }));
+    network.Release(Way::kToClient);
+    const absl::Status told = end.get();
+    EXPECT_EQ(ReasonOf(told), "DEADLINE_EXCEEDED") << told;
+    EXPECT_EQ(OutcomeOf(told), v1::OUTCOME_COMMITTED) << told;
+  }
+  EXPECT_EQ(Effects(1), 40000);
 }
 
 }  // namespace
