@@ -35,6 +35,12 @@ void PgBouncer::Start() {
   }
 }
 
+bool PgBouncer::Revive() {
+  if (process_->IsRunning()) return false;
+  Start();
+  return true;
+}
+
 void PgBouncer::Stop(int signal) {
   process_->Signal(signal);
   process_->Wait();

@@ -33,6 +33,8 @@ class PgBouncer {
   std::string log() const { return ReadFile(directory_.File("pgbouncer.log")); }
 
   void Start();
+  // Starts it if it has ended by itself, as a supervisor does; returns whether it had.
+  bool Revive();
   // Ends it with a signal; SIGTERM cuts all connections at once.
   void Stop(int signal);
 

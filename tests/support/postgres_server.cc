@@ -58,20 +58,43 @@ static const std::string& FreshCluster() {
 
 PostgresServer::PostgresServer(const Options& options) {
   if (options.tcp) port_ = FreePort();
+  options.standby_of == nullptr ? CopyCluster() : CopyFrom(*options.standby_of);
+  // Whatever stands behind wins: what it has of its primary is in here already.
+  std::string conf = options.standby_of == nullptr ? "" : ReadFile(directory_.File("data/postgresql.auto.conf"));
+  absl::StrAppend(&conf, "listen_addresses = '", options.tcp ? "127.0.0.1" : "", "'\nport = ", port_,
+                  "\nunix_socket_directories = '", directory_.path(), "'\n");
+  if (options.standby_of == nullptr) {
+    conf +=
+        "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+        "timezone = 'Etc/UTC'\nlog_timezone = 'Etc/UTC'\nshared_buffers = 32MB\n";
+  }
+  for (const std::string& setting : options.settings) absl::StrAppend(&conf, setting, "\n");
+  directory_.Write("data/postgresql.auto.conf", conf);
+  if (!options.access_rules.empty()) directory_.Write("data/pg_hba.conf", options.access_rules);
+  Start();
+}
+
+void PostgresServer::CopyCluster() {
   Process::Options copy;
   copy.command = {"cp", "--recursive", "--preserve=mode", FreshCluster(), directory_.File("data")};
   copy.output_path = directory_.File("copy.log");
   copy.unprivileged = true;
   RunOrDie(copy);
+}
 
-  std::string conf = absl::StrCat("listen_addresses = '", options.tcp ? "127.0.0.1" : "", "'\nport = ", port_,
-                                  "\nunix_socket_directories = '", directory_.path(),
-                                  "'\nfsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
-                                  "timezone = 'Etc/UTC'\nlog_timezone = 'Etc/UTC'\nshared_buffers = 32MB\n");
-  for (const std::string& setting : options.settings) absl::StrAppend(&conf, setting, "\n");
-  directory_.Write("data/postgresql.auto.conf", conf);
-  if (!options.access_rules.empty()) directory_.Write("data/pg_hba.conf", options.access_rules);
-  Start();
+void PostgresServer::CopyFrom(const PostgresServer& primary) {
+  Process::Options backup;
+  backup.command = {PostgresProgram("pg_basebackup"),
+                    "--pgdata=" + directory_.File("data"),
+                    "--host=" + primary.socket_directory(),
+                    absl::StrCat("--port=", primary.port()),
+                    "--username=postgres",
+                    "--write-recovery-conf",
+                    "--checkpoint=fast",
+                    "--no-sync"};
+  backup.output_path = directory_.File("backup.log");
+  backup.unprivileged = true;
+  RunOrDie(backup);
 }
 
 PostgresServer::~PostgresServer() {

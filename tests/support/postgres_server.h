@@ -21,6 +21,8 @@ class PostgresServer {
     std::string access_rules;
     // Listens on 127.0.0.1 too, at port().
     bool tcp = false;
+    // A hot standby of that one, with its settings; null for a server of its own.
+    const PostgresServer* standby_of = nullptr;
   };
 
   explicit PostgresServer(const Options& options);
@@ -41,6 +43,8 @@ class PostgresServer {
   Process& process() { return *process_; }
 
  private:
+  void CopyCluster();
+  void CopyFrom(const PostgresServer& primary);
   static Options WithSettings(const std::vector<std::string>& settings) {
     Options options;
     options.settings = settings;
