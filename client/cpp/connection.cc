@@ -82,6 +82,7 @@ v1::CallOptions ToProto(const CallOptions& options) {
   proto.set_read_only(options.read_only);
   proto.set_alone(options.alone);
   proto.set_request_id(options.request_id);
+  proto.set_priority(options.priority);
   if (options.identity.has_value()) *proto.mutable_identity() = *options.identity;
   *proto.mutable_result() = options.result;
   return proto;
@@ -107,18 +108,23 @@ absl::StatusOr<std::shared_ptr<const Connection>> Connection::Open(const Databas
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(silence_ms * 2 / 3));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(silence_ms / 3));
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  if (absl::StartsWith(options.target, "dns:")) arguments.SetServiceConfigJSON(kOneOfMany);
+  const bool has_many_gateways = absl::StartsWith(options.target, "dns:") ||
+                                 absl::StartsWith(options.target, "ipv4:") || absl::StartsWith(options.target, "ipv6:");
+  if (has_many_gateways) arguments.SetServiceConfigJSON(kOneOfMany);
   const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(options.target, *credentials, arguments);
   auto connection = std::make_shared<Connection>();
   connection->database_ = v1::Database::NewStub(channel);
   connection->health_ = grpc::health::v1::Health::NewStub(channel);
   if (!options.token.empty()) connection->authorization_ = absl::StrCat("Bearer ", options.token);
+  connection->has_many_gateways_ = has_many_gateways;
   connection->retries_max_ = options.retries_max;
   return connection;
 }
 
 void Connection::Prepare(absl::Time deadline, grpc::ClientContext* context) const {
   context->set_deadline(absl::ToChronoTime(deadline));
+  // One of several that is gone comes back, or another one does.
+  context->set_wait_for_ready(has_many_gateways_);
   if (!authorization_.empty()) context->AddMetadata("authorization", authorization_);
 }
 

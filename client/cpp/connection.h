@@ -53,6 +53,7 @@ class Connection {
   std::unique_ptr<v1::Database::Stub> database_;
   std::unique_ptr<grpc::health::v1::Health::Stub> health_;
   std::string authorization_;
+  bool has_many_gateways_ = false;
   int retries_max_ = 0;
 };
 

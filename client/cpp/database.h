@@ -47,6 +47,8 @@ struct CallOptions {
   // Execute and ExecuteAtomic: done once, however often it is made (sluice.v1.CallOptions.request_id); so it is tried
   // again whatever became of its answer, within the timeout and Database::Options::retries_max.
   std::string request_id;
+  // Among this caller's calls that wait (sluice.v1.Priority).
+  v1::Priority priority = v1::PRIORITY_UNSPECIFIED;
   // Never in one flight with others that wait (sluice.v1.CallOptions.alone).
   bool alone = false;
   // Who the statements run as: a role, and claims as a JSON object (sluice.v1.Identity). Needs
@@ -75,8 +77,9 @@ struct TransactionOptions {
 class Database {
  public:
   struct Options {
-    // "host:port" or "unix:/path"; "dns:///name:port" for several gateways behind one name,
-    // which share the calls: those that are not ready get none.
+    // "host:port" or "unix:/path"; "dns:///name:port" for several gateways behind one name, or
+    // "ipv4:1.2.3.4:7432,1.2.3.5:7432" (ipv6:...), which share the calls: those that are not ready get none, and
+    // while none is, calls wait, as long as they have time.
     std::string target;
     // Sent as a bearer token. Needs TLS, or a loopback address.
     std::string token;

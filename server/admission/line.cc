@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -32,15 +33,48 @@ Line::~Line() {
 
 absl::Status Line::Join(WaiterPtr waiter) {
   Wakes wakes;
+  WaiterPtr shed;
   {
     MutexLock lock(&mu_);
     if (closed_) return errors::Draining();
     if (!bar_.ok()) return bar_;
-    if (absl::Status full = WhyFull(*waiter); !full.ok()) return full;
+    absl::Status full = WhyFull(*waiter);
+    if (!full.ok()) {
+      if ((shed = Extract(LastBehind(*waiter))) != nullptr) full = WhyFull(*waiter);
+      // It would still not fit: back to the end, where it was.
+      if (!full.ok() && shed != nullptr) Insert(std::move(shed), /*at_head=*/false);
+      if (!full.ok()) return full;
+    }
     wakes = Insert(std::move(waiter), /*at_head=*/false);
   }
   Wake(wakes);
+  if (shed != nullptr)
+    shed->Refuse(errors::GatewayOverloaded("the line is full, and this was its caller's last", kRetryAfter));
   return absl::OkStatus();
+}
+
+// Of the same caller: the one that came last of those with the lowest priority, if that is lower than its own.
+const Waiter* Line::LastBehind(const Waiter& waiter) const {
+  for (size_t priority = kPriorities - 1; priority > static_cast<size_t>(waiter.priority()); --priority) {
+    for (const Track* track : {&short_, &held_}) {
+      const auto own = track->queues.find(waiter.caller());
+      if (own == track->queues.end() || own->second.waiters[priority].empty()) continue;
+      return own->second.waiters[priority].back().get();
+    }
+  }
+  return nullptr;
+}
+
+size_t Line::Queue::length() const {
+  size_t sum = 0;
+  for (const std::list<WaiterPtr>& of_one_priority : waiters) sum += of_one_priority.size();
+  return sum;
+}
+
+const WaiterPtr& Line::Queue::first() const {
+  size_t priority = 0;
+  while (waiters[priority].empty()) ++priority;
+  return waiters[priority].front();
 }
 
 absl::Status Line::WhyFull(const Waiter& waiter) const {
@@ -55,7 +89,7 @@ absl::Status Line::WhyFull(const Waiter& waiter) const {
   for (const Track* track : {&short_, &held_}) {
     const auto own = track->queues.find(waiter.caller());
     if (own == track->queues.end()) continue;
-    length += own->second.waiters.size();
+    length += own->second.length();
     bytes += own->second.bytes;
   }
   if (length < options_.length_per_caller_max && bytes + waiter.bytes() <= options_.bytes_per_caller_max) {
@@ -95,7 +129,7 @@ Line::Wakes Line::Insert(WaiterPtr waiter, bool at_head) {
   ++track.length;
   Queue& queue = track.queues[key->caller()];
   queue.bytes += key->bytes();
-  std::list<WaiterPtr>& waiters = queue.waiters;
+  std::list<WaiterPtr>& waiters = queue.waiters[static_cast<size_t>(key->priority())];
   places_[key] = {waiters.insert(at_head ? waiters.begin() : waiters.end(), std::move(waiter)), absl::Now()};
   Wakes wakes = WakesForMore();
   wakes.overdue = key->deadline() < overdue_sleeps_until_;
@@ -131,9 +165,9 @@ WaiterPtr Line::Extract(const Waiter* waiter) {
   Track& track = TrackOf(*waiter);
   auto queue = track.queues.find(waiter->caller());
   WaiterPtr found = std::move(*place->second.in_queue);
-  queue->second.waiters.erase(place->second.in_queue);
+  queue->second.waiters[static_cast<size_t>(waiter->priority())].erase(place->second.in_queue);
   queue->second.bytes -= waiter->bytes();
-  if (queue->second.waiters.empty()) track.queues.erase(queue);
+  if (queue->second.length() == 0) track.queues.erase(queue);
   --track.length;
   places_.erase(place);
   bytes_ -= waiter->bytes();
@@ -186,20 +220,25 @@ void Line::TakeCompanyOf(absl::Duration work_max, std::vector<WaiterPtr>* taken)
   size_t bytes = leader.bytes();
   std::vector<const Waiter*> company;
   int looks = 0;
-  for (const WaiterPtr& waiter : queue->second.waiters) {
-    if (++looks > kLooksMax) break;
-    const Company other = waiter->company();
-    if (other.key != first.key || is_hasty(*waiter, other)) continue;
+  // False when there is no more to be taken.
+  const auto look_at = [&](const Waiter& waiter) {
+    if (++looks > kLooksMax) return false;
+    const Company other = waiter.company();
+    if (other.key != first.key || is_hasty(waiter, other)) return true;
     const bool asks_for_the_same = other.content != 0 && contents.contains(other.content);
     if (!asks_for_the_same) {
-      if (work + other.work > work_max) break;
-      if (seats >= options_.company_max || bytes + waiter->bytes() > options_.company_bytes_max) break;
+      if (work + other.work > work_max) return false;
+      if (seats >= options_.company_max || bytes + waiter.bytes() > options_.company_bytes_max) return false;
       ++seats;
       work += other.work;
       contents.insert(other.content);
-      bytes += waiter->bytes();
+      bytes += waiter.bytes();
     }
-    company.push_back(waiter.get());
+    company.push_back(&waiter);
+    return true;
+  };
+  for (const std::list<WaiterPtr>& of_one_priority : queue->second.waiters) {
+    if (!absl::c_all_of(of_one_priority, [&](const WaiterPtr& waiter) { return look_at(*waiter); })) break;
   }
   for (const Waiter* waiter : company) taken->push_back(Extract(waiter));
 }
@@ -215,7 +254,7 @@ WaiterPtr Line::TakeNext() {
   if (queue == track.queues.end()) queue = track.queues.begin();
   // The smallest name after this one: its turn is next.
   track.turn = absl::StrCat(queue->first, absl::string_view("\0", 1));
-  return Extract(queue->second.waiters.front().get());
+  return Extract(queue->second.first().get());
 }
 
 void Line::LimitHeld(size_t held_max) {

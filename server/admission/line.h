@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_ADMISSION_LINE_H_
 #define SLUICE_SERVER_ADMISSION_LINE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -43,6 +44,11 @@ enum class Lane {
   kHeld    // a stream, which has its connection for as long as its client likes: not the last one
 };
 
+// Among the calls of one caller: those before others are served first, and those behind them give up their places when
+// the Line is full. (Callers take turns all the same.)
+enum class Priority { kHigh, kNormal, kLow };
+constexpr size_t kPriorities = 3;
+
 // A call that can wait in the Line. It is served once, or refused once.
 class Waiter {
  public:
@@ -51,6 +57,7 @@ class Waiter {
   // Who asks, for fairness.
   virtual const std::string& caller() const = 0;
   virtual Lane lane() const { return Lane::kShort; }
+  virtual Priority priority() const { return Priority::kNormal; }
   // Memory that it holds while it waits; does not change.
   virtual size_t bytes() const = 0;
   // When waiting any longer is of no use.
@@ -77,7 +84,7 @@ class Waiter {
 // Shared between the RPC, which may cancel it, and the Line or the connection that serves it.
 using WaiterPtr = std::shared_ptr<Waiter>;
 
-// The calls that wait for a connection. First come, first served for each caller, and the
+// The calls that wait for a connection. First come, first served for each caller and priority, and the
 // callers take turns, so that one who sends a thousand calls does not delay another's one. So do
 // the lanes, while held calls have not yet as many connections as they may.
 //
@@ -106,7 +113,7 @@ class Line {
   ~Line();
 
   // GATEWAY_OVERLOADED when full, DRAINING when closed, and what Bar was given. On error the
-  // waiter is not kept.
+  // waiter is not kept. Where it is full, the last of the caller's own calls of a lower priority is refused instead.
   absl::Status Join(WaiterPtr waiter);
   // Takes a waiter out; false if it is not in the Line (any more).
   bool Leave(const Waiter* waiter);
@@ -148,8 +155,12 @@ class Line {
  private:
   // Of one caller.
   struct Queue {
-    std::list<WaiterPtr> waiters;
+    std::array<std::list<WaiterPtr>, kPriorities> waiters;
     size_t bytes = 0;
+
+    size_t length() const;
+    // Of one that is not empty.
+    const WaiterPtr& first() const;
   };
   // Of one lane, by caller; none is empty. `turn` is the caller whose turn comes next.
   struct Track {
@@ -165,6 +176,7 @@ class Line {
   using Deadlines = std::set<std::pair<absl::Time, const Waiter*>>;
 
   absl::Status WhyFull(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  const Waiter* LastBehind(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Track& TrackOf(const Waiter& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of those that wait, how many could be served if there were connections.
   size_t ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

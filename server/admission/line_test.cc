@@ -16,11 +16,12 @@ namespace {
 
 class TestWaiter : public Waiter {
  public:
-  TestWaiter(std::string caller, absl::Time deadline, Lane lane = Lane::kShort)
-      : caller_(std::move(caller)), deadline_(deadline), lane_(lane) {}
+  TestWaiter(std::string caller, absl::Time deadline, Lane lane = Lane::kShort, Priority priority = Priority::kNormal)
+      : caller_(std::move(caller)), deadline_(deadline), lane_(lane), priority_(priority) {}
 
   const std::string& caller() const override { return caller_; }
   Lane lane() const override { return lane_; }
+  Priority priority() const override { return priority_; }
   size_t bytes() const override { return 100; }
   absl::Time deadline() const override { return deadline_; }
   bool Serve(postgres::Connection&) override { return true; }
@@ -35,6 +36,7 @@ class TestWaiter : public Waiter {
   const std::string caller_;
   const absl::Time deadline_;
   const Lane lane_;
+  const Priority priority_;
   std::promise<ErrorFacts> refusal_;
 };
 
@@ -44,6 +46,10 @@ std::shared_ptr<TestWaiter> From(const std::string& caller, absl::Time deadline 
 
 std::shared_ptr<TestWaiter> Held(const std::string& caller) {
   return std::make_shared<TestWaiter>(caller, absl::InfiniteFuture(), Lane::kHeld);
+}
+
+std::shared_ptr<TestWaiter> Of(Priority priority, const std::string& caller = "a") {
+  return std::make_shared<TestWaiter>(caller, absl::InfiniteFuture(), Lane::kShort, priority);
 }
 
 Line::Options RoomFor(size_t length, size_t per_caller) {
@@ -96,6 +102,56 @@ struct OneHeldAtATime {
   Line line;
   WaiterPtr first, second;
 };
+
+TEST(LineTest, OfOneCallerWhatMattersMoreGoesFirst) {
+  Line line(RoomFor(10, 10));
+  auto low = Of(Priority::kLow), normal = Of(Priority::kNormal), high = Of(Priority::kHigh);
+  auto another = Of(Priority::kLow, "b"), last = Of(Priority::kHigh);
+  for (const auto& waiter : {low, normal, high, another, last}) ASSERT_TRUE(line.Join(waiter).ok());
+  EXPECT_EQ(Take(line), high);
+  // Callers take turns, whatever they think of their calls.
+  EXPECT_EQ(Take(line), another);
+  EXPECT_EQ(Take(line), last);
+  EXPECT_EQ(Take(line), normal);
+  EXPECT_EQ(Take(line), low);
+}
+
+TEST(LineTest, WhatMattersLessMakesRoom) {
+  Line line(RoomFor(3, 3));
+  auto first_low = Of(Priority::kLow), last_low = Of(Priority::kLow), others = Of(Priority::kLow, "b");
+  for (const auto& waiter : {first_low, last_low, others}) ASSERT_TRUE(line.Join(waiter).ok());
+  EXPECT_EQ(ReasonOf(line.Join(Of(Priority::kLow))), "GATEWAY_OVERLOADED");
+  // Not another caller's.
+  EXPECT_EQ(ReasonOf(line.Join(Of(Priority::kHigh, "c"))), "GATEWAY_OVERLOADED");
+  auto high = Of(Priority::kHigh), normal = Of(Priority::kNormal);
+  ASSERT_TRUE(line.Join(high).ok());
+  const ErrorFacts shed = last_low->Refusal();
+  EXPECT_EQ(shed.reason, "GATEWAY_OVERLOADED");
+  EXPECT_TRUE(shed.retry_after.has_value());
+  ASSERT_TRUE(line.Join(normal).ok());
+  EXPECT_EQ(first_low->Refusal().reason, "GATEWAY_OVERLOADED");
+  EXPECT_EQ(ReasonOf(line.Join(Of(Priority::kNormal))), "GATEWAY_OVERLOADED");
+  EXPECT_EQ(line.length(), 3u);
+  EXPECT_EQ(Take(line), high);
+}
+
+// Whoever is too large even so has put nobody out.
+TEST(LineTest, NobodyIsPutOutForNothing) {
+  Line::Options options;
+  options.bytes_max = 250;
+  Line line(options);
+  auto low = Of(Priority::kLow), others = Of(Priority::kHigh, "b");
+  ASSERT_TRUE(line.Join(low).ok());
+  ASSERT_TRUE(line.Join(others).ok());
+  class Large : public TestWaiter {
+   public:
+    Large() : TestWaiter("a", absl::InfiniteFuture(), Lane::kShort, Priority::kHigh) {}
+    size_t bytes() const override { return 200; }
+  };
+  EXPECT_EQ(ReasonOf(line.Join(std::make_shared<Large>())), "GATEWAY_OVERLOADED");
+  EXPECT_EQ(line.length(), 2u);
+  EXPECT_EQ(Take(line), low);
+}
 
 TEST(LineTest, HeldCallsLeaveAConnectionToShortOnes) {
   OneHeldAtATime held;

@@ -29,6 +29,16 @@ absl::StatusOr<postgres::Isolation> IsolationOf(const v1::TransactionOptions& tr
   }
 }
 
+absl::StatusOr<admission::Priority> PriorityOf(const v1::CallOptions& options) {
+  switch (options.priority()) {
+    case v1::PRIORITY_UNSPECIFIED:
+    case v1::PRIORITY_NORMAL: return admission::Priority::kNormal;
+    case v1::PRIORITY_LOW: return admission::Priority::kLow;
+    case v1::PRIORITY_HIGH: return admission::Priority::kHigh;
+    default: return errors::InvalidField("options.priority", "not one that this gateway knows");
+  }
+}
+
 // The statement that makes a flight run as somebody. Both settings in any case: another client
 // may have left claims in a pooled session.
 absl::StatusOr<std::string> IdentityStatement(const v1::Identity& identity) {
@@ -67,6 +77,7 @@ absl::StatusOr<Plan> PlanAllowedFrame(const v1::CallOptions& options, const v1::
   if (result.max_bytes() < 0) return errors::InvalidField("options.result.max_bytes", "must not be negative");
   Plan plan;
   ASSIGN_OR_RETURN(plan.isolation, IsolationOf(transaction));
+  ASSIGN_OR_RETURN(plan.priority, PriorityOf(options));
   plan.read_only = options.read_only() || transaction.read_only();
   plan.request_id = std::move(id);
   plan.deferrable = transaction.deferrable();

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "server/admission/line.h"
 #include "server/auth/caller.h"
 #include "server/codec/bind.h"
 #include "server/postgres/flight.h"
@@ -49,6 +50,7 @@ struct Plan {
   postgres::Isolation isolation = postgres::Isolation::kDefault;
   bool read_only = false;
   bool deferrable = false;
+  admission::Priority priority = admission::Priority::kNormal;
   int64_t rows_max = 0;  // 0: no limit
   int64_t reply_bytes_max = 0;
   int64_t answer_bytes_max = 0;

@@ -38,7 +38,10 @@ absl::StatusOr<std::optional<RequestId>> Of(absl::string_view method, const Requ
     return errors::InvalidField(kField, absl::StrCat("has more than ", kIdBytesMax, " bytes"));
   if (id.find('\0') != std::string::npos) return errors::InvalidText(kField, "a NUL");
   Request rest = request;
+  // How it is served is no part of what is asked for.
   rest.mutable_options()->clear_request_id();
+  rest.mutable_options()->clear_alone();
+  rest.mutable_options()->clear_priority();
   return RequestId{caller.name, id, Hash(method, rest)};
 }
 

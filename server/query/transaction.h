@@ -24,6 +24,7 @@ class Transaction {
                                            const Limits& limits, sql::StatementBook* book);
 
   absl::Duration idle_timeout() const { return idle_timeout_; }
+  admission::Priority priority() const { return frame_.priority; }
 
   // From the first step to the end. Asks for another turn only if the first flight was not started.
   TurnEnd Converse(TypeCatalog* types, Turn* turn, Conversation* talk);

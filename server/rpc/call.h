@@ -50,6 +50,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
 
   const std::string& caller() const override { return facts_.caller.name; }
   admission::Lane lane() const override { return work_->lane(); }
+  admission::Priority priority() const override { return work_->priority(); }
   size_t bytes() const override { return bytes_; }
   absl::Time deadline() const override { return facts_.time.work_until; }
   bool Serve(postgres::Connection& connection) override;

@@ -50,6 +50,7 @@ class Execute : public RequestWork {
     query::FlyTogether(companions, &shop_.types, connection, line);
   }
 
+  admission::Priority priority() const override { return plan_.priority; }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
@@ -83,6 +84,7 @@ class Batch : public RequestWork {
     return absl::OkStatus();
   }
 
+  admission::Priority priority() const override { return plan_.priority; }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
 
@@ -117,6 +119,7 @@ class Describe : public RequestWork {
     response_.Clear();
     return description_->Find(&shop_.types, turn, &response_);
   }
+  admission::Priority priority() const override { return description_->priority(); }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + description_->bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
@@ -154,6 +157,7 @@ class Stream : public RequestWork {
   }
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
+  admission::Priority priority() const override { return plan_.priority; }
   query::TurnEnd Run(query::Turn* turn) override { return query::StreamRows(plan_, &shop_.types, turn, stream_.get()); }
   void StopWaiting() override { stream_->StopWaiting(); }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
@@ -184,6 +188,7 @@ class Transact : public RequestWork, private query::Conversation {
   }
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
+  admission::Priority priority() const override { return transaction_->priority(); }
   query::TurnEnd Run(query::Turn* turn) override { return transaction_->Converse(&shop_.types, turn, this); }
   void StopWaiting() override {
     in_.incoming().StopWaiting();

@@ -33,6 +33,7 @@ class Work {
   virtual query::TurnEnd Run(query::Turn* turn) = 0;
   // Which connections it may have.
   virtual admission::Lane lane() const { return admission::Lane::kShort; }
+  virtual admission::Priority priority() const { return admission::Priority::kNormal; }
   // Of a kind of work that may fly together with others of its kind: whom with, and its part in
   // such a flight. `cost` tells whether it must not (any more).
   virtual admission::Company company(const query::CallCost& cost) const {
