@@ -11,7 +11,7 @@ packages=(
   libedit-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   grpc-proto golang-github-gogo-googleapis-dev
-  postgresql pgbouncer openssl less
+  postgresql pgbouncer openssl less libnss-wrapper
   python3 python3-grpcio python3-protobuf
 )
 

@@ -71,10 +71,11 @@ class MatrixTest : public testing::Test {
       for (int round = 0; round < kRounds || books_.Total().calls() < kCalls; ++round) {
         weather(round);
         // Time for some of everything, in between.
-        const int64_t before = books_.Total().calls();
+        const Books::Tally before = books_.Total();
         ASSERT_TRUE(Eventually([&] {
           RevivePooler();
-          return books_.Total().calls() >= before + 100;
+          const Books::Tally now = books_.Total();
+          return now.calls() >= before.calls() + 100 && now.ok >= before.ok + 40;
         })) << "round "
             << round << Logs();
       }

@@ -13,7 +13,8 @@ namespace sluice::testing_support {
 // Tests run in the root of their runfiles.
 std::string SluicedPath() { return "server/sluiced"; }
 
-Gateway::Gateway(const std::string& database_url, const std::vector<std::string>& flags) {
+Gateway::Gateway(const std::string& database_url, const std::vector<std::string>& flags,
+                 const std::map<std::string, std::string>& environment) {
   const std::string port_file = directory_.File("port");
   Process::Options options;
   options.command = {SluicedPath(), "--port_file=" + port_file};
@@ -22,6 +23,7 @@ Gateway::Gateway(const std::string& database_url, const std::vector<std::string>
   if (!listens) options.command.push_back("--listen=unix:" + directory_.File("sluice"));
   options.command.insert(options.command.end(), flags.begin(), flags.end());
   options.environment = {{"DATABASE_URL", database_url}, {"SLUICE_DRAIN_DELAY", "50ms"}};
+  options.environment.insert(environment.begin(), environment.end());
   options.output_path = directory_.File("sluiced.log");
   process_ = std::make_unique<Process>(options);
   const bool started = Eventually([&] {

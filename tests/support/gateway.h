@@ -16,7 +16,9 @@ namespace sluice::testing_support {
 class Gateway {
  public:
   // Returns once it listens. Aborts the test program if it does not come to that.
-  explicit Gateway(const std::string& database_url, const std::vector<std::string>& flags = {});
+  // `environment`: variables besides.
+  explicit Gateway(const std::string& database_url, const std::vector<std::string>& flags = {},
+                   const std::map<std::string, std::string>& environment = {});
 
   // Waits until its health says that it is ready; false if it does not within 30 s.
   bool AwaitReady() const;
