@@ -128,6 +128,20 @@ void Connection::Prepare(absl::Time deadline, grpc::ClientContext* context) cons
   if (!authorization_.empty()) context->AddMetadata("authorization", authorization_);
 }
 
+bool Connection::MayBeDone(const absl::Status& status) { return OutcomeOf(status) == v1::OUTCOME_UNKNOWN; }
+
+absl::Status Connection::Told(const absl::Status& status, bool may_be_done) {
+  if (status.ok() || !may_be_done || OutcomeOf(status) == v1::OUTCOME_UNKNOWN) return status;
+  if (!IsFromGateway(status)) {
+    // (OutcomeOf goes by what gRPC says first.)
+    return absl::Status(status.code(), absl::StrCat("an earlier try may have been done; ", status.message()));
+  }
+  const ErrorFacts facts = FactsOf(status);
+  // A verdict on the work says that it had not been done before; that this try has come to nothing does not.
+  const bool is_of_this_try = facts.outcome == v1::OUTCOME_NOT_STARTED || facts.retry_after.has_value();
+  return is_of_this_try ? WithOutcome(status, v1::OUTCOME_UNKNOWN) : status;
+}
+
 bool Connection::WaitToTryAgain(const absl::Status& status, bool may_repeat, int tries, absl::Time deadline) const {
   if (tries == retries_max_) return false;
   const std::optional<absl::Duration> delay = RetryDelay(status, may_repeat, tries);

@@ -35,17 +35,24 @@ class Connection {
   // it is time for it.
   bool WaitToTryAgain(const absl::Status& status, bool may_repeat, int tries, absl::Time deadline) const;
 
+  // Whether a try that ended so may have done its work.
+  static bool MayBeDone(const absl::Status& status);
+  // What its caller is told of a call whose last try ended so: an earlier one that may have been done is not forgotten.
+  static absl::Status Told(const absl::Status& status, bool may_be_done);
+
   // Calls a method, again where that is safe.
   template <typename Request, typename Response>
   absl::Status Call(grpc::Status (v1::Database::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, bool may_repeat, absl::Duration timeout, Response* response) const {
     const absl::Time deadline = absl::Now() + timeout;
+    bool may_be_done = false;
     for (int tries = 0;; ++tries) {
       grpc::ClientContext context;
       Prepare(deadline, &context);
       response->Clear();
       absl::Status status = FromGrpcStatus((database_.get()->*method)(&context, request, response));
-      if (status.ok() || !WaitToTryAgain(status, may_repeat, tries, deadline)) return status;
+      if (status.ok() || !WaitToTryAgain(status, may_repeat, tries, deadline)) return Told(status, may_be_done);
+      may_be_done |= MayBeDone(status);
     }
   }
 

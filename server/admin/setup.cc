@@ -1,6 +1,7 @@
 #include "server/admin/setup.h"
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -30,16 +31,37 @@ absl::StatusOr<bool> SetUp(const config::DatabaseUrl& url, absl::string_view rol
     return absl::UnavailableError(absl::StrCat(Shortened(unopened.error.message, 500), "\n", AdviceFor(unopened)));
   }
 
-  std::vector<std::string> statements = {
-      // Two at once would both find nothing, and one of them fail.
-      "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('sluice setup', 0))",
-      "SELECT pg_catalog.to_regclass('sluice.requests') IS NULL"};
-  for (std::string& statement : query::Ledger::Definition(role)) statements.push_back(std::move(statement));
-  postgres::Flight flight;
-  flight.statements.assign(statements.begin(), statements.end());
-  flight.time = TimeBudget::Of(absl::Now(), absl::Minutes(1));
-  const postgres::FlightReport report = connection->Fly(flight);
-  if (!report.failure.has_value()) return report.results[1].Text(0, 0) == "t";
+  const auto fly = [&connection](const std::vector<std::string>& statements) {
+    postgres::Flight flight;
+    flight.statements.assign(statements.begin(), statements.end());
+    flight.time = TimeBudget::Of(absl::Now(), absl::Minutes(1));
+    return connection->Fly(flight);
+  };
+  // Somebody else's would run with the rights of whoever writes into it.
+  postgres::FlightReport report = fly({query::Ledger::Examination()});
+  std::string found = report.failure.has_value() ? "" : std::string(report.results[0].Text(0, 0));
+  const bool is_there = !report.failure.has_value() && found.empty();
+  if (is_there && role.empty()) {
+    report =
+        fly({"SELECT pg_catalog.has_schema_privilege('sluice', 'USAGE') AND "
+             "pg_catalog.has_table_privilege('sluice.requests', 'SELECT, INSERT, UPDATE, DELETE')"});
+    if (!report.failure.has_value() && report.results[0].Text(0, 0) == "t") return false;
+    return absl::FailedPreconditionError(
+        "sluice.requests is there, but this role may not use it\nLog in as its owner, and name this role with --role.");
+  }
+  if (!report.failure.has_value() && !is_there && found != "none") {
+    return absl::FailedPreconditionError(
+        absl::StrCat("there is a sluice.requests already, but ", found,
+                     "\nLook at who made it, and drop it (DROP TABLE sluice.requests)."));
+  }
+  if (!report.failure.has_value()) {
+    // Two at once would both find nothing, and one of them fail.
+    std::vector<std::string> statements = {
+        "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('sluice setup', 0))"};
+    for (std::string& statement : query::Ledger::Definition(role)) statements.push_back(std::move(statement));
+    report = fly(statements);
+    if (!report.failure.has_value()) return !is_there;
+  }
   const postgres::ServerError& error = report.failure->error;
   const char* advice =
       error.sqlstate == "42501"

@@ -53,7 +53,8 @@ absl::Status Line::Join(WaiterPtr waiter) {
   return absl::OkStatus();
 }
 
-// Of the same caller: the one that came last of those with the lowest priority, if that is lower than its own.
+// Of the same caller: the last short call of the lowest priority, else the last held one, if that is lower than its
+// own.
 const Waiter* Line::LastBehind(const Waiter& waiter) const {
   for (size_t priority = kPriorities - 1; priority > static_cast<size_t>(waiter.priority()); --priority) {
     for (const Track* track : {&short_, &held_}) {

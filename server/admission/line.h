@@ -113,7 +113,8 @@ class Line {
   ~Line();
 
   // GATEWAY_OVERLOADED when full, DRAINING when closed, and what Bar was given. On error the
-  // waiter is not kept. Where it is full, the last of the caller's own calls of a lower priority is refused instead.
+  // waiter is not kept. Where it is full, one of the caller's own calls of a lower priority (the last short one, else
+  // the last held one) is refused instead, if that makes room enough.
   absl::Status Join(WaiterPtr waiter);
   // Takes a waiter out; false if it is not in the Line (any more).
   bool Leave(const Waiter* waiter);

@@ -159,7 +159,7 @@ const std::vector<Setting>& Settings() {
       {"call_timeout", "SLUICE_CALL_TIMEOUT", "30s", "For a call without a deadline of its own."},
       {"stream_timeout", "SLUICE_STREAM_TIMEOUT", "1h", "The same for a streamed one."},
       {"stream_stall_max", "SLUICE_STREAM_STALL_MAX", "60s", "A stream whose client takes nothing for so long is ended."},
-      {"request_retention", "SLUICE_REQUEST_RETENTION", "10m", "How long a write with a request_id is remembered: asked for again by then, it is answered and not done again. Needs the table that `sluice setup` makes."},
+      {"request_retention", "SLUICE_REQUEST_RETENTION", "10m", "How long a write with a request_id is remembered at least: asked for again by then, it is answered and not done again. Needs the table that `sluice setup` makes."},
       {"client_silence_max", "SLUICE_CLIENT_SILENCE_MAX", "60s", "A client from which nothing came for so long is asked whether it is still there; one that does not answer within a third of it is gone, and its calls are cancelled."},
       {"line_length_max", "SLUICE_LINE_LENGTH_MAX", "10000", "Calls that may wait for a connection; past it they are refused at once. With callers_file, one caller gets half at most."},
       {"flight_statements_max", "SLUICE_FLIGHT_STATEMENTS_MAX", "32", "Plain reads of one caller that wait for a connection fly in one message, so many at most (its plain writes, too, with the permission group_commit); 1 switches it off."},

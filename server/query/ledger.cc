@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/base/errors.h"
 #include "server/base/time_budget.h"
 #include "server/codec/literal.h"
 #include "server/postgres/connection.h"
@@ -84,33 +85,73 @@ std::string Ledger::Claim(const RequestId& id) {
 
 // By its place: a search by the key would, in SERIALIZABLE, put its writer into conflict with those who take other ids.
 // Its time moves only where the work took long, so that the index need not be written again (HOT).
-std::string Ledger::Keep(absl::string_view place, absl::string_view answer) {
+std::string Ledger::Keep(const RequestId& id, absl::string_view place, absl::string_view answer) {
   const bool fits = answer.size() <= kAnswerBytesMax;
-  return absl::StrCat("UPDATE sluice.requests SET answer = ", fits ? Bytes(absl::BytesToHexString(answer)) : "NULL",
-                      ", answer_bytes = ", answer.size(),
+  return absl::StrCat("WITH kept AS (UPDATE sluice.requests SET answer = ",
+                      fits ? Bytes(absl::BytesToHexString(answer)) : "NULL", ", answer_bytes = ", answer.size(),
                       ", done_at = CASE WHEN done_at < pg_catalog.clock_timestamp() - interval '1 second' "
                       "THEN pg_catalog.clock_timestamp() ELSE done_at END WHERE ctid = '",
-                      place, "'");
+                      place, "' AND ", Key(id), " RETURNING 1) SELECT 1 / (SELECT pg_catalog.count(*) FROM kept)");
 }
 
 std::string Ledger::Forget(const RequestId& id) const {
   return absl::StrCat("DELETE FROM sluice.requests WHERE ", Key(id), " AND ", IsOlderThan(retention_));
 }
 
-std::string Ledger::Find(const RequestId& id) {
-  return absl::StrCat("SELECT fingerprint = ", Bytes(id.fingerprint),
+std::string Ledger::Find(const RequestId& id) const {
+  return absl::StrCat("SELECT ", IsOlderThan(retention_), ", fingerprint = ", Bytes(id.fingerprint),
                       ", pg_catalog.encode(answer, 'hex'), answer_bytes FROM sluice.requests WHERE ", Key(id));
 }
 
 Ledger::Entry Ledger::Read(const postgres::Result& found) {
   Entry entry;
-  entry.is_same = found.Text(0, 0) == "t";
-  if (const auto answer = found.Value(0, 1)) {
+  entry.is_old = found.Text(0, 0) == "t";
+  entry.is_same = found.Text(0, 1) == "t";
+  if (const auto answer = found.Value(0, 2)) {
     entry.has_answer = true;
     entry.answer = absl::HexStringToBytes(*answer);
   }
-  (void)absl::SimpleAtoi(found.Text(0, 2), &entry.answer_bytes);
+  (void)absl::SimpleAtoi(found.Text(0, 3), &entry.answer_bytes);
   return entry;
+}
+
+// Whom it may belong to: this login, the owner of the database, or a superuser.
+std::string Ledger::Examination() {
+  return "SELECT CASE WHEN t.oid IS NULL THEN 'none' "
+         "WHEN t.relkind <> 'r' THEN 'it is no table' "
+         "WHEN EXISTS (SELECT FROM (VALUES (t.relowner), (n.nspowner)) AS owners (id) JOIN pg_catalog.pg_roles r ON "
+         "r.oid = id "
+         "WHERE NOT r.rolsuper AND r.rolname <> current_user AND r.oid <> (SELECT datdba FROM pg_catalog.pg_database "
+         "WHERE datname = pg_catalog.current_database())) THEN 'it belongs to somebody else' "
+         "WHEN t.relhastriggers OR t.relhasrules OR t.relrowsecurity THEN 'it has triggers, rules or row security' "
+         "WHEN (SELECT pg_catalog.string_agg(attname || ' ' || pg_catalog.format_type(atttypid, atttypmod), ', ' ORDER "
+         "BY "
+         "attnum) FROM pg_catalog.pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped) <> "
+         "'caller text, id text, fingerprint bytea, answer bytea, answer_bytes bigint, done_at timestamp with time "
+         "zone' "
+         "THEN 'it has other columns' "
+         "WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = t.oid AND indisprimary AND indkey::text = "
+         "'1 2') "
+         "THEN 'its primary key is not (caller, id)' ELSE '' END "
+         "FROM (VALUES ('requests')) AS wanted (name) "
+         "LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'sluice' "
+         "LEFT JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = wanted.name";
+}
+
+absl::Status Ledger::Examine(Turn* turn) {
+  if (is_sound_.load(std::memory_order_relaxed)) return absl::OkStatus();
+  const std::string examination = Examination();
+  postgres::Flight flight;
+  flight.statements = {examination};
+  const postgres::FlightReport report = turn->Ask(flight);
+  // What is wrong with the connection the next flight finds as well.
+  if (report.failure.has_value()) return absl::OkStatus();
+  const absl::string_view found = report.results[0].Text(0, 0);
+  if (found == "none") return errors::LedgerUnavailable("relation \"sluice.requests\" does not exist", "42P01");
+  if (!found.empty())
+    return errors::LedgerUnavailable(absl::StrCat("the one that is there is not its own: ", found), "");
+  is_sound_.store(true, std::memory_order_relaxed);
+  return absl::OkStatus();
 }
 
 std::vector<std::string> Ledger::Definition(absl::string_view role) {

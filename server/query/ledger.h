@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/admission/line.h"
 #include "server/postgres/flight.h"
 #include "server/query/request_id.h"
+#include "server/query/turn.h"
 
 namespace sluice::query {
 
@@ -32,13 +34,15 @@ class Ledger {
   // Takes the id: one row with the place of its entry. 23505 if it is taken already; while another transaction has it
   // and has not ended, it waits for that.
   static std::string Claim(const RequestId& id);
-  // Puts an answer into the entry at `place`. Of one that is too large only its size.
-  static std::string Keep(absl::string_view place, absl::string_view answer);
-  // Takes the id's entry out if it is too old; and reads it. To be flown together.
+  // Puts an answer into the id's entry, which is at `place`. Of one that is too large only its size. Fails (22012) if
+  // the entry is not there.
+  static std::string Keep(const RequestId& id, absl::string_view place, absl::string_view answer);
+  // Reads the id's entry: no row or one. Takes it out if it is too old.
+  std::string Find(const RequestId& id) const;
   std::string Forget(const RequestId& id) const;
-  static std::string Find(const RequestId& id);
 
   struct Entry {
+    bool is_old = false;
     // Of the same request.
     bool is_same = false;
     bool has_answer = false;
@@ -47,6 +51,14 @@ class Ledger {
   };
   // The one row that Find gave.
   static Entry Read(const postgres::Result& found);
+
+  // Whether the table is one that `sluice setup` has made, and not somebody else's trap: whatever is written into it
+  // runs with the rights of who writes. One row: empty if it is, "none" if there is no table, else what is wrong.
+  static std::string Examination();
+  // The same, asked once, and once more after it was no good: LEDGER_UNAVAILABLE.
+  absl::Status Examine(Turn* turn);
+  // It is gone: whatever comes in its place is to be looked at.
+  void Doubt() { is_sound_.store(false, std::memory_order_relaxed); }
 
   // What `sluice setup` runs: a statement each, which do nothing where all is there already. With the name of a role,
   // also what that role needs.
@@ -59,6 +71,7 @@ class Ledger {
   const absl::Duration retention_;
   // In nanoseconds since 1970.
   std::atomic<int64_t> sweep_at_{0};
+  std::atomic<bool> is_sound_{false};
 };
 
 }  // namespace sluice::query

@@ -18,7 +18,7 @@
 namespace sluice::query {
 
 // A call with a request_id, which is done once however often it is made. It takes two round trips:
-//   BEGIN; the id is taken in the ledger; [the role of an identity]; the statements
+//   BEGIN; the id is taken in the ledger; [the role of an identity]; the statements, and what they deferred
 //   the answer is put into the ledger; COMMIT
 // An id that was taken before ends the first one before the work has begun, and what was answered then is answered
 // again. So the work can be tried again after anything that may have happened to it, also a COMMIT whose answer was
@@ -30,7 +30,9 @@ class Once {
 
   // All must outlive it.
   Once(const Plan& plan, Ledger* ledger, Turn* turn, Encode encode, google::protobuf::Message* response)
-      : plan_(plan), ledger_(*ledger), turn_(*turn), encode_(std::move(encode)), response_(*response) {}
+      : plan_(plan), ledger_(*ledger), turn_(*turn), encode_(std::move(encode)), response_(*response) {
+    turn_.AskInside();
+  }
 
   // Within one turn. The response has all but what the call has cost.
   TurnEnd Do();
@@ -44,14 +46,18 @@ class Once {
   End Commit(absl::string_view place);
   // What the call that took the id was answered.
   End Repeat();
-  End EndOfWork(const postgres::FlightReport& report);
+  End EndOfWork(const postgres::FlightFailure& failure);
   End EndOfCommit(const postgres::FlightFailure& failure);
   End RolledBack(const postgres::FlightFailure& failure, const absl::Status& status);
   End ConnectionLost(const postgres::FlightFailure& failure);
   bool MayTryAgain();
   absl::Status Told(const absl::Status& status) const;
-  absl::Status StatusOfLedger(const postgres::FlightFailure& failure, size_t place) const;
-  absl::Status StatusOfWork(const postgres::FlightFailure& failure) const;
+  postgres::FlightReport Look(absl::string_view statement);
+  End EndOfLook(const postgres::FlightFailure& failure);
+  absl::Status StatusOfLedger(const postgres::FlightFailure& failure) const;
+  absl::Status StatusOfWork(const postgres::FlightFailure& failure, bool of_claim) const;
+  // Of the plan's own, in the first flight.
+  size_t first_statement() const { return plan_.identity.empty() ? 2 : 3; }
 
   const Plan& plan_;
   Ledger& ledger_;

@@ -69,7 +69,7 @@ absl::StatusOr<std::string> IdentityStatement(const v1::Identity& identity) {
 absl::StatusOr<Plan> PlanAllowedFrame(const v1::CallOptions& options, const v1::TransactionOptions& transaction,
                                       const auth::Caller& caller, const Limits& limits,
                                       std::optional<RequestId> id = std::nullopt) {
-  if (!options.request_id().empty() && !id.has_value()) {
+  if (!options.request_id().empty() && !id.has_value() && !options.read_only()) {
     return errors::InvalidField("options.request_id", "goes with Execute and with an ATOMIC ExecuteBatch");
   }
   const v1::ResultOptions& result = options.result();

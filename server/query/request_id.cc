@@ -33,7 +33,7 @@ template <typename Request>
 absl::StatusOr<std::optional<RequestId>> Of(absl::string_view method, const Request& request,
                                             const auth::Caller& caller) {
   const std::string& id = request.options().request_id();
-  if (id.empty()) return std::nullopt;
+  if (id.empty() || request.options().read_only()) return std::nullopt;
   if (id.size() > kIdBytesMax)
     return errors::InvalidField(kField, absl::StrCat("has more than ", kIdBytesMax, " bytes"));
   if (id.find('\0') != std::string::npos) return errors::InvalidText(kField, "a NUL");
@@ -53,7 +53,8 @@ absl::StatusOr<std::optional<RequestId>> RequestIdOf(const v1::ExecuteRequest& r
 
 absl::StatusOr<std::optional<RequestId>> RequestIdOf(const v1::ExecuteBatchRequest& request,
                                                      const auth::Caller& caller) {
-  if (request.mode() == v1::ExecuteBatchRequest::INDEPENDENT && !request.options().request_id().empty()) {
+  const bool has_one = !request.options().request_id().empty() && !request.options().read_only();
+  if (request.mode() == v1::ExecuteBatchRequest::INDEPENDENT && has_one) {
     return errors::InvalidField(kField,
                                 "an INDEPENDENT batch is many transactions: give each statement a call and an id");
   }

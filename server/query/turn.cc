@@ -41,7 +41,9 @@ postgres::FlightReport Turn::Fly(postgres::Flight flight, absl::Time until) {
 }
 
 postgres::FlightReport Turn::Ask(postgres::Flight flight) {
-  if (connection_.state() != postgres::SessionState::kIdle) {
+  const bool is_inside = asks_inside_ && connection_.state() == postgres::SessionState::kInTransaction;
+  if (is_inside) flight.bracket = postgres::Bracket::kContinues;
+  if (connection_.state() != postgres::SessionState::kIdle && !is_inside) {
     constexpr absl::Duration kPatience = absl::Seconds(2);
     return AskAside(&line_, flight, std::min(absl::Now() + kPatience, time_.work_until));
   }

@@ -57,6 +57,9 @@ class Turn {
   // The same for a question of the gateway's own. It costs the call time, and is no flight of its
   // statements. In the middle of an answer or a transaction it flies on another connection, within two seconds.
   postgres::FlightReport Ask(postgres::Flight flight);
+  // From now on also in the middle of a transaction on this one, as a part of it: its caller takes that upon itself,
+  // since a question that fails fails the transaction.
+  void AskInside() { asks_inside_ = true; }
 
   // Ends a transaction that is still open: whatever became of its call, and within two seconds. Where it can not, the
   // connection is left in it, which closes it; PostgreSQL rolls back then as well.
@@ -88,6 +91,7 @@ class Turn {
   CallCost& cost_;
   admission::Line& line_;
   absl::Duration server_time_;
+  bool asks_inside_ = false;
 };
 
 // How a turn ended.

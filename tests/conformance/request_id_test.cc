@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/cpp/error.h"
 #include "tests/conformance/fixture.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/sluice_command.h"
@@ -65,6 +66,8 @@ bool IsReplayed(const absl::StatusOr<client::Result>& result) {
 }
 
 TEST_F(RequestIdTest, TheSecondTryGetsTheFirstAnswer) {
+  // A gateway looks at the table once.
+  ASSERT_EQ(Reason(db().Execute(Statement("SELECT 1"), With("look"))), "ok");
   const absl::StatusOr<client::Result> first = db().Execute(Order("tea"), With("a"));
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(first->info().source(), v1::CallInfo::DATABASE);
@@ -364,7 +367,11 @@ TEST_F(RequestIdTest, WorkThatIsLostIsDoneAgain) {
     const absl::StatusOr<client::Result> result =
         db.Execute(Order("tea"), With(absl::StrCat(text, static_cast<int>(way))));
     EXPECT_TRUE(result.ok() && !IsReplayed(result)) << text << result.status();
-    EXPECT_EQ(result.ok() ? result->info().attempts() : 0, 2) << text;
+    if (!result.ok()) continue;
+    EXPECT_EQ(result->info().attempts(), 2) << text;
+    // Of the last try alone; and kept so.
+    EXPECT_EQ(result->size(), 1u) << text;
+    EXPECT_EQ(result->proto().columns_size(), 3) << text;
   }
   EXPECT_EQ(Orders(), "tea tea tea");
 }
@@ -436,6 +443,8 @@ TEST_F(RequestIdTest, ASecondTryWaitsForTheFirst) {
   hasty.timeout = absl::Milliseconds(300);
   const absl::Status late = db().Execute(Order("tea"), hasty).status();
   EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded) << late;
+  // It waited for somebody who may do it.
+  EXPECT_EQ(OutcomeOf(late), v1::OUTCOME_UNKNOWN);
   auto second = std::async(std::launch::async, [&] { return db().Execute(Order("tea"), With("a")); });
   ASSERT_TRUE(Eventually([this] {
     return Direct().Value("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'") == "1";
@@ -457,6 +466,129 @@ TEST_F(RequestIdTest, ACancelRollsBackAndFreesTheId) {
   const absl::StatusOr<client::Result> again = db().Execute(Order("tea"), With("a"));
   EXPECT_TRUE(again.ok() && !IsReplayed(again)) << again.status();
   EXPECT_EQ(Orders(), "tea");
+}
+
+TEST_F(RequestIdTest, WhereNobodyWritesItMayHaveBeenDoneBefore) {
+  ASSERT_EQ(Reason(db().Execute(Order("tea"), With("a"))), "ok");
+  Direct().Run(
+      "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN SUPERUSER; ALTER ROLE reader SET "
+      "default_transaction_read_only = on");
+  const Gateway standby_like(postgres_->Url("postgres", "reader"));
+  const absl::Status told = standby_like.Client().Execute(Order("tea"), With("a")).status();
+  EXPECT_EQ(ReasonOf(told), "READ_ONLY");
+  EXPECT_EQ(OutcomeOf(told), v1::OUTCOME_UNKNOWN);
+}
+
+// What it refuses the second time it has not done the first time.
+TEST_F(RequestIdTest, ARefusalBehindALostCommitIsOne) {
+  FaultProxy proxy(postgres_->socket_directory() + "/.s.PGSQL.5432");
+  const Gateway gateway(proxy.Url());
+  const client::Database db = Once(gateway);
+  ASSERT_EQ(Reason(db.Execute(Statement("SELECT 1"), With("look"))), "ok");
+  Direct().Run(
+      "CREATE SEQUENCE IF NOT EXISTS tries; ALTER SEQUENCE tries RESTART; CREATE OR REPLACE FUNCTION once_only() "
+      "RETURNS int LANGUAGE plpgsql AS $$BEGIN IF nextval('tries') > 1 THEN RAISE check_violation; END IF; "
+      "RETURN 1; END$$");
+  proxy.CutBefore(Way::kToServer, "COMMIT");
+  const absl::Status told = db.Execute(Statement("SELECT once_only()"), With("a")).status();
+  EXPECT_EQ(ReasonOf(told), "CHECK_VIOLATION") << told;
+  EXPECT_EQ(OutcomeOf(told), v1::OUTCOME_ROLLED_BACK);
+}
+
+// It would run with the rights of the gateway's login.
+TEST_F(RequestIdTest, SomebodyElsesTableIsNotTouched) {
+  Direct().Run(
+      "DROP SCHEMA sluice CASCADE; DROP ROLE IF EXISTS mallory; CREATE ROLE mallory; GRANT CREATE ON DATABASE postgres "
+      "TO "
+      "mallory; SET ROLE mallory; CREATE SCHEMA sluice; CREATE TABLE sluice.requests (caller text, id text, "
+      "fingerprint "
+      "bytea, answer bytea, answer_bytes bigint, done_at timestamptz, PRIMARY KEY (caller, id)); RESET ROLE");
+  const Gateway gateway(pgbouncer_->Url());
+  const absl::Status told = gateway.Client().Execute(Order("tea"), With("a")).status();
+  EXPECT_EQ(ReasonOf(told), "LEDGER_UNAVAILABLE");
+  EXPECT_TRUE(absl::StrContains(told.message(), "somebody else")) << told;
+  const Ended setup = RunSluice({"setup", "--database_url", pgbouncer_->Url()});
+  EXPECT_EQ(setup.exit_code, 1);
+  EXPECT_TRUE(absl::StrContains(setup.output, "somebody else")) << setup.output;
+  Direct().Run("DROP SCHEMA sluice CASCADE; CREATE SCHEMA sluice; CREATE TABLE sluice.requests (n int)");
+  EXPECT_EQ(RunSluice({"setup", "--database_url", pgbouncer_->Url()}).exit_code, 1);
+  EXPECT_EQ(Orders(), "");
+  Direct().Run("DROP OWNED BY mallory; DROP ROLE mallory");
+}
+
+TEST_F(RequestIdTest, WhoTakesTheEntryAwayCommitsNothing) {
+  for (const char* harm : {"DELETE FROM sluice.requests", "UPDATE sluice.requests SET caller = caller || ''"}) {
+    const absl::Status told = db().ExecuteAtomic({Order("tea"), Statement(harm)}, With("a")).status();
+    EXPECT_EQ(ReasonOf(told), "LEDGER_UNAVAILABLE") << harm << told;
+    EXPECT_EQ(OutcomeOf(told), v1::OUTCOME_ROLLED_BACK) << harm;
+  }
+  EXPECT_EQ(Orders(), "");
+}
+
+// Also of a type that was made just before, and with no other connection to ask.
+TEST_F(RequestIdTest, TheAnswerHasItsTypes) {
+  Direct().Run("DROP TYPE IF EXISTS mood CASCADE; CREATE TYPE mood AS ENUM ('fine')");
+  const Gateway gateway(postgres_->Url(), {"--pool_size=1"});
+  for (int i = 0; i < 2; ++i) {
+    const absl::StatusOr<client::Result> result =
+        gateway.Client().Execute(Statement("SELECT 'fine'::mood, ARRAY['fine'::mood]"), With("a"));
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->proto().columns(0).type_name(), "mood");
+    EXPECT_EQ(result->proto().columns(1).kind(), v1::COLUMN_KIND_ARRAY);
+  }
+  Direct().Run("DROP TYPE mood");
+}
+
+// A syntax error of PostgreSQL's without a place is not the ledger's.
+TEST_F(RequestIdTest, ARefusalWithoutAPlaceIsTheStatements) {
+  const absl::Status told =
+      db().Execute(Statement("SELECT item FROM orders FETCH FIRST 1 ROW WITH TIES"), With("a")).status();
+  EXPECT_EQ(ReasonOf(told), "SYNTAX_ERROR") << told;
+}
+
+// A gateway that stands still between its two flights: PostgreSQL ends what nobody ends.
+TEST_F(RequestIdTest, AGatewayThatVanishesLeavesNothingOpen) {
+  FaultProxy proxy(postgres_->socket_directory() + "/.s.PGSQL.5432");
+  Gateway gateway(proxy.Url());
+  ASSERT_EQ(Reason(gateway.Client().Execute(Statement("SELECT 1"), With("look"))), "ok");
+  proxy.HoldFrom(Way::kToServer, "COMMIT");
+  client::CallOptions options = With("a");
+  options.timeout = absl::Seconds(2);
+  auto call = std::async(std::launch::async, [&] { return Once(gateway).Execute(Order("tea"), options); });
+  ASSERT_TRUE(Eventually([&] { return proxy.held_bytes(Way::kToServer) > 0; }));
+  gateway.process().Signal(SIGSTOP);
+  EXPECT_FALSE(call.get().ok());
+  EXPECT_TRUE(Eventually([this] {
+    return Direct().Value("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'") == "0";
+  }));
+  const absl::StatusOr<client::Result> again = db().Execute(Order("tea"), With("a"));
+  EXPECT_TRUE(again.ok() && !IsReplayed(again)) << again.status();
+  EXPECT_EQ(Orders(), "tea");
+  gateway.process().Signal(SIGCONT);
+}
+
+// The client's library does not forget a try that was lost on the way, whatever the next one hears.
+TEST_F(RequestIdTest, ATryThatMayHaveBeenDoneIsNotForgotten) {
+  Gateway gateway(postgres_->Url(), {"--drain_grace=20s"});
+  FaultProxy clients_network(gateway.address().substr(std::string("unix:").size()));
+  const client::Database db = *client::Database::Open("unix:" + clients_network.socket_path());
+  testing_support::Direct blocker(postgres_->ConnectionString());
+  blocker.Run("BEGIN; LOCK TABLE orders");
+  auto call = std::async(std::launch::async, [&] { return db.Execute(Order("tea"), With("a")); });
+  ASSERT_TRUE(Eventually([this] {
+    return Direct().Value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass") == "1";
+  }));
+  gateway.process().Signal(SIGTERM);
+  client::CallOptions briefly;
+  briefly.timeout = absl::Milliseconds(100);
+  const client::Database newcomer = Once(gateway);
+  ASSERT_TRUE(Eventually([&] { return Reason(newcomer.Execute(Statement("SELECT 1"), briefly)) == "DRAINING"; }));
+  clients_network.CutAll();
+  const absl::Status told = call.get().status();
+  // (Whether it hears that the gateway drains, or finds it gone.)
+  EXPECT_EQ(told.code(), absl::StatusCode::kUnavailable) << told;
+  EXPECT_EQ(client::OutcomeOf(told), v1::OUTCOME_UNKNOWN) << told;
+  blocker.Run("COMMIT");
 }
 
 // The ledger brings nobody into conflict who would have none without it.

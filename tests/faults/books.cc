@@ -18,8 +18,7 @@ bool IsUndone(const absl::Status& told) {
 std::string WhyFalse(const Books::Entry& entry, int rows) {
   if (rows != 0 && rows != entry.all) return absl::StrCat("half done: ", rows, " of ", entry.all);
   if (entry.told.ok()) return rows == entry.all ? "" : "told OK, and not done";
-  // An earlier try of it may have been the one that did it.
-  if (entry.is_once) return "";
+  if (entry.may_be_done) return "";
   if (IsUndone(entry.told) && rows != 0) return "told not done, and done";
   return "";
 }

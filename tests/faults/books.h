@@ -22,8 +22,8 @@ class Books {
     int64_t call;
     int all;  // rows; 0 for a call that only reads
     absl::Status told;
-    // With a request_id: it may have been asked for several times, and was to be done once.
-    bool is_once = false;
+    // With a request_id: of several tries one that was told UNKNOWN may have done it, whatever the last one was told.
+    bool may_be_done = false;
   };
   void Note(Entry entry);
   // Something else that must not be, such as a wrong answer.

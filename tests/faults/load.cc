@@ -116,13 +116,15 @@ class Load::Caller {
   void Once() {
     const int64_t call = books_.NextCall();
     absl::Status told;
+    bool may_be_done = false;
     do {
       client::CallOptions options = Call();
       options.request_id = absl::StrCat("call ", call);
       told = db_.Execute(Statement(kWrite, call, 0), options).status();
+      may_be_done |= !told.ok() && OutcomeOf(told) == v1::OUTCOME_UNKNOWN;
       // A standby will not do it, however often it is asked.
     } while (!told.ok() && ReasonOf(told) != "READ_ONLY" && !ending_);
-    books_.Note({"write with request_id", call, 1, told, /*is_once=*/true});
+    books_.Note({"write with request_id", call, 1, told, may_be_done});
   }
 
   void Transact() {
