@@ -2,9 +2,11 @@
 
 #include <cstdio>
 #include <fstream>
+#include <random>
 #include <string>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 
@@ -204,6 +206,81 @@ TEST(DatabaseUrlTest, NeverQuotesTheUrlInAnError) {
     ASSERT_FALSE(url.ok()) << bad;
     EXPECT_FALSE(absl::StrContains(url.status().message(), "secret")) << url.status();
   }
+}
+
+// Settings, URLs and files of random bytes and of pieces of good ones: a configuration, or problems that say so.
+TEST_F(ConfigTest, NothingThatIsConfiguredIsFatal) {
+  std::mt19937 random(20221110);
+  const auto pick = [&random](int first, int last) { return std::uniform_int_distribution<int>(first, last)(random); };
+  const std::vector<std::string> pieces = {"postgresql://",
+                                           "postgres://",
+                                           "postgresql+asyncpg://",
+                                           "user",
+                                           ":",
+                                           "@",
+                                           "host",
+                                           ",",
+                                           "/",
+                                           "?",
+                                           "&",
+                                           "=",
+                                           "%",
+                                           "%2",
+                                           "%00",
+                                           "%zz",
+                                           "[::1]",
+                                           "[",
+                                           "]",
+                                           "5432",
+                                           "99999999999",
+                                           "sslmode=",
+                                           "verify-full",
+                                           "host=",
+                                           "/tmp",
+                                           "unix:",
+                                           "=",
+                                           "\"",
+                                           "'",
+                                           "#",
+                                           "\n",
+                                           " ",
+                                           "\t",
+                                           "export ",
+                                           "SLUICE_POOL_SIZE",
+                                           "pool_size",
+                                           "-1",
+                                           "1e9",
+                                           "10ms",
+                                           "1h",
+                                           "inf",
+                                           "nan",
+                                           "true",
+                                           "\xff",
+                                           "\\"};
+  const auto text = [&] {
+    std::string made;
+    for (int left = pick(0, 12); left > 0; --left) {
+      made += pick(0, 5) == 0 ? std::string(1, static_cast<char>(pick(1, 255)))
+                              : pieces[pick(0, static_cast<int>(pieces.size()) - 1)];
+    }
+    return made;
+  };
+  int good = 0, bad = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::vector<std::string> arguments;
+    const std::vector<Setting>& settings = Settings();
+    for (int left = pick(0, 3); left > 0; --left) {
+      const std::string& name = settings[pick(0, static_cast<int>(settings.size()) - 1)].name;
+      arguments.push_back(pick(0, 3) == 0 ? text() : absl::StrCat("--", name, "=", text()));
+    }
+    TestEnvironment()["DATABASE_URL"] = pick(0, 1) == 0 ? text() : "postgresql://app@db/shop?" + text();
+    const bool made =
+        Make(arguments, pick(0, 9) == 0 ? FileWith("random", text() + text()) : "/nonexistent").has_value();
+    EXPECT_NE(made, !problems_.empty()) << absl::StrJoin(arguments, " ");
+    ++(made ? good : bad);
+  }
+  EXPECT_GT(good, 100);
+  EXPECT_GT(bad, 100);
 }
 
 }  // namespace

@@ -120,6 +120,11 @@ void FaultProxy::CutAfter(Way way, int64_t bytes) {
   cut_after_[static_cast<int>(way)] = bytes;
 }
 
+void FaultProxy::Corrupt(Way way, int one_in) {
+  MutexLock lock(&mu_);
+  corrupt_one_in_[static_cast<int>(way)] = one_in;
+}
+
 void FaultProxy::CutAll() {
   {
     MutexLock lock(&mu_);
@@ -223,6 +228,12 @@ bool FaultProxy::Receive(Stream* stream) {
     stream->ended = true;
   } else if (cut_after.has_value()) {
     *cut_after -= static_cast<int64_t>(bytes.size());
+  }
+  if (const int one_in = corrupt_one_in_[static_cast<int>(stream->way)]; one_in > 0) {
+    std::uniform_int_distribution<int> dice(1, one_in), any_byte(0, 255);
+    for (char& byte : bytes) {
+      if (dice(random_) == 1) byte = static_cast<char>(any_byte(random_));
+    }
   }
   stream->size += static_cast<int64_t>(bytes.size());
   stream->chunks.push_back({absl::Now() + delay_, std::move(bytes)});

@@ -5,6 +5,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,6 +52,8 @@ class FaultProxy {
   // So many bytes pass this way from now on, of all connections together; the one that has the next one is cut instead.
   void CutAfter(Way way, int64_t bytes);
   void CutAll();
+  // From now on about one byte in `one_in` of what passes this way is another one; 0: none.
+  void Corrupt(Way way, int one_in);
 
  private:
   struct Link;
@@ -75,6 +78,8 @@ class FaultProxy {
   std::string hold_from_[2] ABSL_GUARDED_BY(mu_);
   std::string cut_before_[2] ABSL_GUARDED_BY(mu_);
   std::optional<int64_t> cut_after_[2] ABSL_GUARDED_BY(mu_);
+  int corrupt_one_in_[2] ABSL_GUARDED_BY(mu_) = {0, 0};
+  std::mt19937 random_ ABSL_GUARDED_BY(mu_){20221110};
   bool cut_all_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::list<Link> links_ ABSL_GUARDED_BY(mu_);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build_oracle.sh DIRECTORY SHIMS: fetches the source of Debian's PostgreSQL into DIRECTORY, and builds its scanner into
+# build_oracle.sh DIRECTORY HERE: fetches the source of Debian's PostgreSQL into DIRECTORY, and builds its scanner into
 # DIRECTORY/oracle.so. Nothing of it is kept in this repository. Ends with 3 if the source can not be had.
 set -euo pipefail
 directory=$1
@@ -27,8 +27,12 @@ fetch >fetch.log 2>&1 || exit 3
 tar xf "postgresql-${version}"_*.orig.tar.* --wildcards '*/src/backend/parser/scan.l' '*/src/include/parser/scanner.h'
 
 source=$(echo "postgresql-${version}".*/src)
-mkdir -p include/parser include/common
+mkdir -p include/{parser,common,port,mb}
 cp "$source/include/parser/scanner.h" include/parser/
-echo '#include "postgres.h"' >include/common/keywords.h
+for header in postgres.h common/{string,keywords}.h parser/{parser,scansup}.h port/pg_bitutils.h mb/pg_wchar.h; do
+  echo '#include "shims.h"' >"include/$header"
+done
+: >include/parser/kwlist.h
+printf '#include "shims.h"\n#include "parser/scanner.h"\ntypedef core_YYSTYPE YYSTYPE;\n' >include/parser/gramparse.h
 flex -b -CF -p -o scan.c "$source/backend/parser/scan.l" 2>flex.log
-gcc -shared -fPIC -O2 -w -I"$here/shims" -Iinclude -I"$here" scan.c "$here/oracle.c" -o oracle.so
+gcc -shared -fPIC -O2 -w -Iinclude -I"$here" scan.c "$here/oracle.c" -o oracle.so

@@ -1,9 +1,9 @@
 /*
  * As much of PostgreSQL's own headers as its scanner needs to be compiled outside of it, with errors that jump to
- * whoever asked (oracle.c). The headers beside this one lead here.
+ * whoever asked (oracle.c). build_oracle.sh lets the headers that it includes lead here.
  */
-#ifndef SLUICE_TESTS_FUZZ_SCAN_SHIMS_POSTGRES_H_
-#define SLUICE_TESTS_FUZZ_SCAN_SHIMS_POSTGRES_H_
+#ifndef SLUICE_TESTS_FUZZ_SCAN_SHIMS_H_
+#define SLUICE_TESTS_FUZZ_SCAN_SHIMS_H_
 
 #include <limits.h>
 #include <stdbool.h>
@@ -85,4 +85,25 @@ char *downcase_truncate_identifier(const char *text, int length, bool warn);
 char *downcase_identifier(const char *text, int length, bool warn, bool truncate);
 void truncate_identifier(char *text, int length, bool warn);
 
-#endif
+/* As scanner.h says that they are numbered. */
+enum {
+  IDENT = 258,
+  UIDENT,
+  FCONST,
+  SCONST,
+  USCONST,
+  BCONST,
+  XCONST,
+  Op,
+  ICONST,
+  PARAM,
+  TYPECAST,
+  DOT_DOT,
+  COLON_EQUALS,
+  EQUALS_GREATER,
+  LESS_EQUALS,
+  GREATER_EQUALS,
+  NOT_EQUALS
+};
+
+#endif  /* SLUICE_TESTS_FUZZ_SCAN_SHIMS_H_ */

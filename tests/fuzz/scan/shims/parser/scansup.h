@@ -1,1 +1,0 @@
-#include "postgres.h"
