@@ -22,6 +22,7 @@
 #include "server/postgres/connection.h"
 #include "server/postgres/endpoints.h"
 #include "server/postgres/statement_probe.h"
+#include "server/query/ledger.h"
 
 namespace sluice::admin {
 namespace {
@@ -266,17 +267,14 @@ class Examination {
 
   void LookForLedger() {
     const std::string tried = "look for sluice.requests";
-    const std::optional<std::string> answer =
-        AskOne(connection_.get(),
-               "SELECT CASE WHEN pg_catalog.to_regclass('sluice.requests') IS NULL THEN 'none' WHEN "
-               "pg_catalog.has_table_privilege('sluice.requests', 'SELECT') AND "
-               "pg_catalog.has_table_privilege('sluice.requests', 'INSERT') AND "
-               "pg_catalog.has_table_privilege('sluice.requests', 'UPDATE') AND "
-               "pg_catalog.has_table_privilege('sluice.requests', 'DELETE') THEN 'usable' ELSE 'closed' END");
-    const std::string seen = answer.value_or("closed");
-    if (seen == "usable") return Good(tried, "there: calls may have a request_id");
-    if (seen == "none")
+    const std::string found = AskOne(connection_.get(), query::Ledger::Examination()).value_or("it can not be seen");
+    if (found == "none") {
       return Good(tried, "none", "sluice setup makes it, for calls that want to be done once (request_id)");
+    }
+    if (!found.empty()) return Note(tried, found, "calls with a request_id are refused: look at who made it");
+    if (AskOne(connection_.get(), query::Ledger::MayBeUsed()) == "t") {
+      return Good(tried, "there: calls may have a request_id");
+    }
     Note(tried, "this role may not use it", "sluice setup --role " + Parameter("user", "..."));
   }
 

@@ -42,9 +42,7 @@ absl::StatusOr<bool> SetUp(const config::DatabaseUrl& url, absl::string_view rol
   std::string found = report.failure.has_value() ? "" : std::string(report.results[0].Text(0, 0));
   const bool is_there = !report.failure.has_value() && found.empty();
   if (is_there && role.empty()) {
-    report =
-        fly({"SELECT pg_catalog.has_schema_privilege('sluice', 'USAGE') AND "
-             "pg_catalog.has_table_privilege('sluice.requests', 'SELECT, INSERT, UPDATE, DELETE')"});
+    report = fly({query::Ledger::MayBeUsed()});
     if (!report.failure.has_value() && report.results[0].Text(0, 0) == "t") return false;
     return absl::FailedPreconditionError(
         "sluice.requests is there, but this role may not use it\nLog in as its owner, and name this role with --role.");

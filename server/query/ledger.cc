@@ -117,25 +117,32 @@ Ledger::Entry Ledger::Read(const postgres::Result& found) {
 
 // Whom it may belong to: this login, the owner of the database, or a superuser.
 std::string Ledger::Examination() {
-  return "SELECT CASE WHEN t.oid IS NULL THEN 'none' "
-         "WHEN t.relkind <> 'r' THEN 'it is no table' "
-         "WHEN EXISTS (SELECT FROM (VALUES (t.relowner), (n.nspowner)) AS owners (id) JOIN pg_catalog.pg_roles r ON "
-         "r.oid = id "
-         "WHERE NOT r.rolsuper AND r.rolname <> current_user AND r.oid <> (SELECT datdba FROM pg_catalog.pg_database "
-         "WHERE datname = pg_catalog.current_database())) THEN 'it belongs to somebody else' "
-         "WHEN t.relhastriggers OR t.relhasrules OR t.relrowsecurity THEN 'it has triggers, rules or row security' "
-         "WHEN (SELECT pg_catalog.string_agg(attname || ' ' || pg_catalog.format_type(atttypid, atttypmod), ', ' ORDER "
-         "BY "
-         "attnum) FROM pg_catalog.pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped) <> "
-         "'caller text, id text, fingerprint bytea, answer bytea, answer_bytes bigint, done_at timestamp with time "
-         "zone' "
-         "THEN 'it has other columns' "
-         "WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = t.oid AND indisprimary AND indkey::text = "
-         "'1 2') "
-         "THEN 'its primary key is not (caller, id)' ELSE '' END "
-         "FROM (VALUES ('requests')) AS wanted (name) "
-         "LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'sluice' "
-         "LEFT JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = wanted.name";
+  return R"(SELECT CASE WHEN t.oid IS NULL THEN 'none'
+  WHEN t.relkind <> 'r' THEN 'it is no table'
+  WHEN EXISTS (SELECT FROM (VALUES (t.relowner), (n.nspowner)) AS owners (id)
+               JOIN pg_catalog.pg_roles r ON r.oid = id
+               WHERE NOT r.rolsuper AND r.rolname <> current_user AND r.oid <>
+                     (SELECT datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+  THEN 'it belongs to somebody else'
+  WHEN t.relhastriggers OR t.relhasrules OR t.relrowsecurity THEN 'it has triggers, rules or row security'
+  WHEN (SELECT pg_catalog.string_agg(attname || ' ' || pg_catalog.format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
+        FROM pg_catalog.pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped) <>
+       'caller text, id text, fingerprint bytea, answer bytea, answer_bytes bigint, done_at timestamp with time zone'
+  THEN 'it has other columns'
+  WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = t.oid AND indisprimary AND indkey::text = '1 2')
+  THEN 'its primary key is not (caller, id)' ELSE '' END
+FROM (VALUES ('requests')) AS wanted (name)
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'sluice'
+LEFT JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = wanted.name)";
+}
+
+// (Of several privileges in one question any one would do.)
+std::string Ledger::MayBeUsed() {
+  std::string question = "SELECT pg_catalog.has_schema_privilege('sluice', 'USAGE')";
+  for (const char* privilege : {"SELECT", "INSERT", "UPDATE", "DELETE"}) {
+    absl::StrAppend(&question, " AND pg_catalog.has_table_privilege('sluice.requests', '", privilege, "')");
+  }
+  return question;
 }
 
 absl::Status Ledger::Examine(Turn* turn) {

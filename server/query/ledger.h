@@ -55,6 +55,8 @@ class Ledger {
   // Whether the table is one that `sluice setup` has made, and not somebody else's trap: whatever is written into it
   // runs with the rights of who writes. One row: empty if it is, "none" if there is no table, else what is wrong.
   static std::string Examination();
+  // Whether this login has all the rights that it needs, where the table is there. One row: "t" or "f".
+  static std::string MayBeUsed();
   // The same, asked once, and once more after it was no good: LEDGER_UNAVAILABLE.
   absl::Status Examine(Turn* turn);
   // It is gone: whatever comes in its place is to be looked at.

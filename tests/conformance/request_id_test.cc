@@ -255,6 +255,8 @@ TEST_F(RequestIdTest, SetupIsForTheRoleThatIsNamed) {
   const absl::Status refused = gateway.Client().Execute(Order("tea"), With("a")).status();
   EXPECT_EQ(ReasonOf(refused), "LEDGER_UNAVAILABLE");
   EXPECT_EQ(FactsOf(refused).metadata["sqlstate"], "42501");
+  // Some of the rights are not enough.
+  Direct().Run("GRANT USAGE ON SCHEMA sluice TO \"Poor app\"; GRANT SELECT ON sluice.requests TO \"Poor app\"");
   const Ended poor = RunSluice({"setup", "--database_url", url});
   EXPECT_EQ(poor.exit_code, 1);
   EXPECT_TRUE(absl::StrContains(poor.output, "--role")) << poor.output;

@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "server/base/error.h"
+#include "tests/faults/blows.h"
 #include "tests/faults/books.h"
 #include "tests/faults/load.h"
 #include "tests/support/direct.h"
@@ -100,11 +100,7 @@ class MatrixTest : public testing::Test {
   }
   void Report(Direct* there) {
     Direct& database = *there;
-    ASSERT_TRUE(Eventually([&] {
-      return database.Value(
-                 "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND state <> 'idle' AND "
-                 "pid <> pg_backend_pid()") == "0";
-    })) << "something stays open";
+    ASSERT_TRUE(ComesToRest(&database)) << "something stays open";
     for (const auto& [kind, tally] : books_.Tallies()) {
       std::printf("%-28s %6ld ok %6ld not done %6ld unknown\n", kind.c_str(), static_cast<long>(tally.ok),
                   static_cast<long>(tally.undone), static_cast<long>(tally.unknown));
@@ -126,14 +122,6 @@ class MatrixTest : public testing::Test {
     };
     return absl::StrCat("\n--- gateway\n", tail(gateway_->log()), "\n--- pooler\n",
                         pgbouncer_ == nullptr ? "" : tail(pgbouncer_->log()));
-  }
-
-  // Of the gateway's.
-  void EndBackends(const std::string& how_many) {
-    Direct(postgres_.ConnectionString())
-        .Run(absl::StrCat("SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE "
-                          "backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY random() LIMIT ",
-                          how_many, ") chosen"));
   }
 
   // A lost commit must not be PostgreSQL's own fault.
@@ -161,28 +149,18 @@ TEST_F(MatrixTest, ACancelStorm) {
 
 TEST_F(MatrixTest, BackendsAreTerminated) {
   BuildOn(postgres_.Url());
-  Endure([this](int round) { EndBackends(round % 2 == 0 ? "3" : "ALL"); }, Calls());
+  Endure([this](int round) { EndBackends(postgres_, round % 2 == 0 ? "3" : "ALL"); }, Calls());
 }
 
 TEST_F(MatrixTest, BackendsOfAPoolerAreTerminated) {
   Build();
-  Endure([this](int round) { EndBackends(round % 2 == 0 ? "3" : "ALL"); }, Calls());
+  Endure([this](int round) { EndBackends(postgres_, round % 2 == 0 ? "3" : "ALL"); }, Calls());
 }
 
 // Then PostgreSQL ends all others, and begins anew.
 TEST_F(MatrixTest, ABackendIsKilled) {
   Build();
-  Endure(
-      [this](int) {
-        const auto pids = Direct(postgres_.ConnectionString())
-                              .Execute(
-                                  "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND "
-                                  "pid <> pg_backend_pid() ORDER BY state <> 'active', random() LIMIT 1");
-        int pid = 0;
-        if (pids.rows.size() == 1 && absl::SimpleAtoi(*pids.rows[0][0], &pid)) kill(pid, SIGKILL);
-        ASSERT_TRUE(Eventually([this] { return Direct::IsReachable(postgres_.ConnectionString()); }));
-      },
-      Calls());
+  Endure([this](int) { ASSERT_TRUE(KillABackend(postgres_)); }, Calls());
 }
 
 TEST_F(MatrixTest, PostgresRestarts) {

@@ -21,6 +21,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "tests/faults/blows.h"
 #include "tests/faults/books.h"
 #include "tests/faults/load.h"
 #include "tests/support/direct.h"
@@ -142,12 +143,10 @@ class Soak {
   bool Judge() {
     Direct database(postgres_.ConnectionString());
     const bool is_quiet = Eventually([&] {
-      pgbouncer_.Revive();
-      return gateway_.Client().Execute("SELECT 1").ok() &&
-             database.Value(
-                 "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND state <> "
-                 "'idle' AND pid <> pg_backend_pid()") == "0";
-    });
+                            pgbouncer_.Revive();
+                            return gateway_.Client().Execute("SELECT 1").ok();
+                          }) &&
+                          ComesToRest(&database);
     std::printf("\n| kind of call | OK | not done | unknown |\n|---|---:|---:|---:|\n");
     for (const auto& [kind, tally] : books_.Tallies()) {
       std::printf("| %s | %ld | %ld | %ld |\n", kind.c_str(), static_cast<long>(tally.ok),
@@ -171,21 +170,6 @@ class Soak {
     return lies.empty() && is_flat && is_quiet;
   }
 
-  void EndBackends(const std::string& how_many) {
-    Direct(postgres_.ConnectionString())
-        .Run(absl::StrCat("SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE "
-                          "backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY random() LIMIT ",
-                          how_many, ") chosen"));
-  }
-  void KillABackend() {
-    const auto pids = Direct(postgres_.ConnectionString())
-                          .Execute(
-                              "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> "
-                              "pg_backend_pid() ORDER BY random() LIMIT 1");
-    int pid = 0;
-    if (pids.rows.size() == 1 && absl::SimpleAtoi(*pids.rows[0][0], &pid)) kill(pid, SIGKILL);
-    Eventually([this] { return Direct::IsReachable(postgres_.ConnectionString()); });
-  }
   void RestartPostgres(int signal) {
     postgres_.Stop(signal);
     postgres_.Start();
@@ -220,9 +204,9 @@ class Soak {
 
   const std::vector<Weather> weathers_ = {
       {"fine", [] {}},
-      {"some backends terminated", [this] { EndBackends("3"); }},
-      {"all backends terminated", [this] { EndBackends("ALL"); }},
-      {"a backend killed", [this] { KillABackend(); }},
+      {"some backends terminated", [this] { EndBackends(postgres_, "3"); }},
+      {"all backends terminated", [this] { EndBackends(postgres_, "ALL"); }},
+      {"a backend killed", [this] { KillABackend(postgres_); }},
       {"PostgreSQL stopped fast", [this] { RestartPostgres(SIGINT); }},
       {"PostgreSQL stopped at once", [this] { RestartPostgres(SIGQUIT); }},
       {"pooler stopped", [this] { RestartPooler(SIGTERM); }},
