@@ -9,28 +9,21 @@
 #include "absl/time/clock.h"
 #include "server/base/mutex.h"
 #include "server/postgres/connection.h"
+#include "server/query/own_waiter.h"
 
 namespace sluice::query {
 namespace {
 
 // Keeps the statements: whoever asked may have given up when its turn comes.
-class Question : public admission::Waiter {
+class Question : public OwnWaiter {
  public:
   Question(const postgres::Flight& flight, absl::Time until)
-      : statements_(flight.statements.begin(), flight.statements.end()), until_(until) {}
-
-  // Of nobody's: it takes its turn with the callers.
-  const std::string& caller() const override {
-    static const std::string& gateway = *new std::string();
-    return gateway;
-  }
-  size_t bytes() const override { return sizeof(*this); }
-  absl::Time deadline() const override { return until_; }
+      : OwnWaiter(until), statements_(flight.statements.begin(), flight.statements.end()) {}
 
   bool Serve(postgres::Connection& connection) override {
     postgres::Flight flight;
     flight.statements.assign(statements_.begin(), statements_.end());
-    flight.time = TimeBudget::Of(absl::Now(), until_ - absl::Now());
+    flight.time = TimeBudget::Of(absl::Now(), deadline() - absl::Now());
     connection.ClearInterrupt();
     Answer(connection.Fly(flight));
     return true;
@@ -39,7 +32,7 @@ class Question : public admission::Waiter {
 
   postgres::FlightReport AwaitAnswer() {
     MutexLock lock(&mu_);
-    while (!answered_ && absl::Now() < until_) arrival_.WaitUntil(&mu_, until_);
+    while (!answered_ && absl::Now() < deadline()) arrival_.WaitUntil(&mu_, deadline());
     if (!answered_) return NoAnswer();
     return std::move(answer_);
   }
@@ -61,7 +54,6 @@ class Question : public admission::Waiter {
   }
 
   const std::vector<std::string> statements_;
-  const absl::Time until_;
   Mutex mu_;
   CondVar arrival_;
   bool answered_ ABSL_GUARDED_BY(mu_) = false;

@@ -12,6 +12,7 @@
 #include "server/base/time_budget.h"
 #include "server/codec/literal.h"
 #include "server/postgres/connection.h"
+#include "server/query/own_waiter.h"
 #include "server/sql/name.h"
 
 namespace sluice::query {
@@ -38,17 +39,10 @@ std::string IsOlderThan(absl::Duration retention) {
 
 // Takes old entries out, so many at a time that nobody waits long for the connection. What another one (a gateway
 // beside this one) is about to take out is left to it.
-class Sweep : public admission::Waiter {
+class Sweep : public OwnWaiter {
  public:
-  Sweep(absl::Duration retention, admission::Line* line) : retention_(retention), line_(*line) {}
-
-  // Of nobody's: it takes its turn with the callers.
-  const std::string& caller() const override {
-    static const std::string& gateway = *new std::string();
-    return gateway;
-  }
-  size_t bytes() const override { return sizeof(*this); }
-  absl::Time deadline() const override { return until_; }
+  Sweep(absl::Duration retention, admission::Line* line)
+      : OwnWaiter(absl::Now() + kTime), retention_(retention), line_(*line) {}
 
   bool Serve(postgres::Connection& connection) override {
     const std::string statement =
@@ -73,7 +67,6 @@ class Sweep : public admission::Waiter {
 
   const absl::Duration retention_;
   admission::Line& line_;
-  const absl::Time until_ = absl::Now() + kTime;
 };
 
 }  // namespace
