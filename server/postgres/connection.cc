@@ -19,7 +19,9 @@ constexpr size_t kNoticesMax = 100;
 void ReceiveNotice(void* inbox, const PGresult* notice) {
   auto& notices = *static_cast<NoticeInbox*>(inbox);
   ++notices.received;
-  if (notices.kept != nullptr && notices.kept->size() < kNoticesMax) notices.kept->push_back(ReadServerError(notice));
+  ServerError said = ReadServerError(notice);
+  if (EndsSession(said)) notices.last_words = said;
+  if (notices.kept != nullptr && notices.kept->size() < kNoticesMax) notices.kept->push_back(std::move(said));
 }
 
 Outcome OutcomeOf(Fate fate, bool may_commit_midway) {
@@ -137,13 +139,13 @@ FlightReport Connection::Fly(const Flight& flight) {
 // The failure, or nullopt if every statement completed.
 std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightReport* report) {
   sent_ = answered_ = false;
-  if (interrupt_.raised()) return NotStarted(CutShort::kByCaller, *report);
-  if (absl::Now() >= flight.time.work_until) return NotStarted(CutShort::kByDeadline, *report);
+  if (interrupt_.raised()) return NotStarted(CutShort::kByCaller);
+  if (absl::Now() >= flight.time.work_until) return NotStarted(CutShort::kByDeadline);
   // What a quote is depends on the encoding; it may have changed with what came just now.
   const bool in_transaction = flight.bracket == Bracket::kContinues;
-  if (lost_ || !IsAlive(session_->handle(), in_transaction, report->notices) || !SpeaksUtf8(session_->handle())) {
+  if (lost_ || !IsAlive(session_->handle(), in_transaction, notices_.last_words) || !SpeaksUtf8(session_->handle())) {
     lost_ = true;
-    return NotStarted(CutShort::kNo, *report);
+    return NotStarted(CutShort::kNo);
   }
 
   const absl::Time sent_at = absl::Now();
@@ -161,7 +163,7 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   sent_ = true;
   const absl::Time give_up = std::min(limits.cancel_at + cancel_wait_, limits.answer_by);
   const Sent sent = Send(session_->handle(), message.text, interrupt_, give_up);
-  if (sent != Sent::kWhole) return FailureOfSending(sent, *report);
+  if (sent != Sent::kWhole) return FailureOfSending(sent);
   if (flight.streams.rows != nullptr) PQsetSingleRowMode(session_->handle());
 
   Reception reception(session_->handle(), &interrupt_, canceller_, limits, flight.streams, &notices_.received);
@@ -199,9 +201,9 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   return failure;
 }
 
-FlightFailure Connection::FailureOfSending(Sent sent, const FlightReport& report) {
+FlightFailure Connection::FailureOfSending(Sent sent) {
   lost_ = true;
-  FlightFailure failure = NotStarted(interrupt_.raised() ? CutShort::kByCaller : CutShort::kNo, report);
+  FlightFailure failure = NotStarted(interrupt_.raised() ? CutShort::kByCaller : CutShort::kNo);
   if (sent == Sent::kUnclear) {
     failure.outcome = v1::OUTCOME_UNKNOWN;
     if (failure.error.sqlstate.empty()) failure.error.message = "the connection broke while the statement was sent";
@@ -255,14 +257,12 @@ Fate Connection::DoWithoutSets(const Message& message) {
   return Fate::kNotRun;
 }
 
-FlightFailure Connection::NotStarted(CutShort cut_short, const FlightReport& report) const {
+FlightFailure Connection::NotStarted(CutShort cut_short) const {
   FlightFailure failure;
   failure.outcome = v1::OUTCOME_NOT_STARTED;
   failure.cut_short = cut_short;
   // The last words of the server came as a notice, since nobody had asked anything.
-  for (const ServerError& notice : report.notices) {
-    if (EndsSession(notice)) failure.error = notice;
-  }
+  if (notices_.last_words.has_value()) failure.error = *notices_.last_words;
   if (failure.error.message.empty()) failure.error.message = "the connection was lost before the statement was sent";
   return failure;
 }
@@ -275,7 +275,9 @@ bool Connection::reads_differently() const {
 }
 
 SessionState Connection::state() const {
-  if (lost_ || PQstatus(session_->handle()) != CONNECTION_OK) return SessionState::kLost;
+  if (lost_ || notices_.last_words.has_value() || PQstatus(session_->handle()) != CONNECTION_OK) {
+    return SessionState::kLost;
+  }
   if (copying_) return SessionState::kCopying;
   switch (PQtransactionStatus(session_->handle())) {
     case PQTRANS_IDLE: return SessionState::kIdle;

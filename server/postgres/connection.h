@@ -31,6 +31,8 @@ enum class SessionState { kIdle, kBusy, kInTransaction, kCopying, kLost };
 struct NoticeInbox {
   std::vector<ServerError>* kept = nullptr;  // null between flights
   int64_t received = 0;
+  // What ended the session (FATAL, PANIC), whenever it came: also right behind an answer, before the socket is closed.
+  std::optional<ServerError> last_words;
 };
 
 // One session with PostgreSQL, or with a pooler in front of it, in the simple query
@@ -99,12 +101,12 @@ class Connection {
   bool Probe(absl::Time deadline, OpenFailure* failure);
   void ComposePrelude();
   std::optional<FlightFailure> FlyInto(const Flight& flight, FlightReport* report);
-  FlightFailure FailureOfSending(Sent sent, const FlightReport& report);
+  FlightFailure FailureOfSending(Sent sent);
   FlightFailure FailureOfAnswer(const Reception& reception, const Message& message, bool may_commit_midway,
                                 absl::Time sent_at);
   Fate FateOf(const Reception& reception, const Message& message) const;
   Fate DoWithoutSets(const Message& message);
-  FlightFailure NotStarted(CutShort cut_short, const FlightReport& report) const;
+  FlightFailure NotStarted(CutShort cut_short) const;
 
   // In destruction order: the session goes first.
   sluice::postgres::Interrupt interrupt_;

@@ -4,8 +4,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-
 #include "absl/time/clock.h"
 
 namespace sluice::postgres {
@@ -20,10 +18,11 @@ Sent GiveUp(PGconn* connection, Sent sent) {
 
 }  // namespace
 
-bool IsAlive(pg_conn* connection, bool in_transaction, const std::vector<ServerError>& notices) {
+bool IsAlive(pg_conn* connection, bool in_transaction, const std::optional<ServerError>& last_words) {
   const PGTransactionStatusType stands = PQtransactionStatus(connection);
   const bool is_open = stands == PQTRANS_INTRANS || stands == PQTRANS_INERROR;
   if (PQstatus(connection) != CONNECTION_OK || (in_transaction ? !is_open : stands != PQTRANS_IDLE)) return false;
+  if (last_words.has_value()) return false;
   constexpr int kReadsMax = 100;
   for (int reads = 0; reads < kReadsMax; ++reads) {
     pollfd socket = {PQsocket(connection), POLLIN, 0};
@@ -31,7 +30,7 @@ bool IsAlive(pg_conn* connection, bool in_transaction, const std::vector<ServerE
     if (PQconsumeInput(connection) == 0) return false;
     PQisBusy(connection);  // parses what came
     if (PQstatus(connection) != CONNECTION_OK) return false;
-    if (std::any_of(notices.begin(), notices.end(), EndsSession)) return false;
+    if (last_words.has_value()) return false;
   }
   return false;
 }

@@ -1,8 +1,8 @@
 #ifndef SLUICE_SERVER_POSTGRES_TRANSMISSION_H_
 #define SLUICE_SERVER_POSTGRES_TRANSMISSION_H_
 
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/time/time.h"
 #include "server/postgres/interrupt.h"
@@ -14,8 +14,8 @@ namespace sluice::postgres {
 
 // Whether a session that waits for a message, in a transaction or not, still lives: one system call when all is
 // well. Turns most unknown outcomes into NOT_STARTED, as a backend that was killed meanwhile has said so by now;
-// its last words are among `notices`, which the connection's notice receiver fills.
-bool IsAlive(pg_conn* connection, bool in_transaction, const std::vector<ServerError>& notices);
+// `last_words` is where the connection's notice receiver puts what ends a session.
+bool IsAlive(pg_conn* connection, bool in_transaction, const std::optional<ServerError>& last_words);
 
 // FATAL or PANIC: the session is over with it.
 bool EndsSession(const ServerError& error);

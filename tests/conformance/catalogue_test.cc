@@ -151,6 +151,19 @@ TEST(PoolerThatGoesOnTest, IsAskedAgainOnANewConnection) {
   EXPECT_EQ(pooler.times_received("INSERT INTO effects"), 2);
 }
 
+// A backend that is terminated says so at once, and closes its socket some time later.
+TEST(SessionThatEndsBehindAnAnswerTest, IsGivenNothingMoreToDo) {
+  ScriptedServer server;
+  const Gateway gateway(server.Url(), {"--pool_size=1"});
+  server.SayOnce(When::kOnceReady, {"FATAL", "57P01", "terminating connection due to administrator command",
+                                    /*hangs_up=*/false});
+  for (int i = 0; i < 2; ++i) {
+    const absl::StatusOr<client::Result> result = WithoutRetries(gateway).Execute("INSERT INTO effects");
+    EXPECT_TRUE(result.ok()) << result.status();
+  }
+  EXPECT_EQ(server.times_received("INSERT INTO effects"), 2);
+}
+
 TEST(PingTest, WritesNothingThatCouldHaveBeenCommitted) {
   ScriptedServer pooler;
   for (int tries = 0; tries < 3; ++tries) {

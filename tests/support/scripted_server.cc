@@ -94,6 +94,7 @@ class ScriptedServer::Session {
 
   // False when the session is over.
   bool Answer(const std::string& message) {
+    if (is_ending_) return false;
     if (IsQuestionAboutItself(message)) return Send(Itself() + wire::Ready());
     int settings = 0;
     const size_t prelude_size = SkipPrelude(message, &settings);
@@ -123,7 +124,9 @@ class ScriptedServer::Session {
       interrupted_at(When::kAfterResults);
     };
     compose();
-    return Say(hangs_up ? answer : answer + wire::Ready()) && !hangs_up;
+    if (!hangs_up) answer += wire::Ready();
+    if (!hangs_up && interrupted_at(When::kOnceReady)) is_ending_ = !hangs_up;
+    return Say(answer) && !hangs_up;
   }
 
   // What the gateway asks a new session.
@@ -160,6 +163,8 @@ class ScriptedServer::Session {
   ScriptedServer& server_;
   const int fd_;
   bool jit_off_ = false;
+  // It has said so, and closes its socket with the next message.
+  bool is_ending_ = false;
 };
 
 ScriptedServer::ScriptedServer() : listener_(ListenAt(directory_.File(".s.PGSQL.5432"))) {

@@ -27,7 +27,8 @@ class ScriptedServer {
     kInQueue,         // before anything ran
     kAfterPrelude,    // the results of the leading SETs have been sent
     kBetweenResults,  // the first statement's result, too
-    kAfterResults     // all results, but not that the server is ready again
+    kAfterResults,    // all results, but not that the server is ready again
+    kOnceReady        // right behind the whole answer
   };
   struct Words {
     std::string severity, sqlstate, message;
