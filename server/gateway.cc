@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
+#include "server/base/system.h"
 #include "server/version.h"
 
 namespace sluice {
@@ -36,6 +37,9 @@ rpc::DatabaseService::Options ServiceOptions(const config::Config& config) {
   options.stream_stall_max = config.stream_stall_max;
   options.request_retention = config.request_retention;
   options.takes_held_calls = config.pool_size > 1;
+  // As many again as may wait for a connection may stand before the Line.
+  options.calls_max = 2 * config.line_length_max + config.pool_size;
+  if (config.listen_database.has_value()) options.calls_max += query::Hub::Options().subscribers_max;
   options.echo_sql = config.echo_sql;
   return options;
 }
@@ -128,7 +132,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::Config& co
         observer->Record(observe::HealthChanged{ready});
       });
   observer->Record(observe::GatewayStarted{kVersion, gateway->address(), config.database.Display(),
-                                           !config.tls_cert.empty(), config.insecure});
+                                           !config.tls_cert.empty(), config.insecure, DescriptorsMax()});
   if (!config.port_file.empty()) RETURN_IF_ERROR(WritePortFile(config.port_file, gateway->address()));
   return gateway;
 }

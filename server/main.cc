@@ -14,6 +14,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "server/base/arguments.h"
+#include "server/base/system.h"
 #include "server/config/config.h"
 #include "server/gateway.h"
 #include "server/observe/log.h"
@@ -88,6 +89,8 @@ int Main(int argc, char** argv) {
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // Out of them, gRPC 1.51 takes no connection any more, ever (grpc/grpc#20418).
+  RaiseDescriptorsMax();
 
   observe::Log::Options log_options;
   log_options.format = LogFormatOf(config->log_format);

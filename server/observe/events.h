@@ -20,6 +20,8 @@ struct GatewayStarted {
   std::string database;  // without the password
   bool tls = false;
   bool insecure = false;
+  // How many files and sockets it may have open.
+  int64_t descriptors_max = 0;
 };
 struct GatewayDraining {
   std::string why;

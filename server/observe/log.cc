@@ -36,7 +36,11 @@ double Milliseconds(absl::Duration duration) {
 // One overload for each event: what is said of it.
 struct Describe {
   Line operator()(const GatewayStarted& e) const {
-    Fields fields = {{"version", e.version}, {"address", e.address}, {"database", e.database}, {"tls", e.tls}};
+    Fields fields = {{"version", e.version},
+                     {"address", e.address},
+                     {"database", e.database},
+                     {"tls", e.tls},
+                     {"descriptors_max", e.descriptors_max}};
     if (!e.insecure) return {Level::kInfo, "gateway_started", std::move(fields)};
     fields["warning"] = "--insecure: anybody who reaches this address may run SQL";
     return {Level::kWarning, "gateway_started", std::move(fields)};

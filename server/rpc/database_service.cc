@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
@@ -38,7 +39,13 @@ Requests RequestsOf(Reactor* reactor) {
 
 DatabaseService::DatabaseService(const Options& options, const auth::Authenticator* authenticator,
                                  admission::Line* line, query::Hub* hub, observe::Observer* observer)
-    : options_(options), authenticator_(*authenticator), line_(*line), hub_(hub), observer_(*observer), shop_(options.request_retention) {}
+    : options_(options),
+      authenticator_(*authenticator),
+      line_(*line),
+      hub_(hub),
+      observer_(*observer),
+      shop_(options.request_retention),
+      calls_(options.calls_max) {}
 
 grpc::ServerUnaryReactor* DatabaseService::Execute(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
@@ -64,7 +71,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* DatabaseService::ExecuteStream(grpc:
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DatabaseService::Transact(
     grpc::CallbackServerContext* context) {
   auto* reactor = new ConversationReactor(&calls_, context, options_.stream_stall_max);
-  reactor->Begin([this, context, reactor](const grpc::ByteBuffer& begin) {
+  Await("Transact", reactor, [this, context, reactor](const grpc::ByteBuffer& begin) {
     auto work = TransactWork(&shop_, reactor->outgoing(), RequestsOf(reactor));
     return Open("Transact", std::move(work), context, &begin, reactor) != nullptr;
   });
@@ -74,7 +81,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DatabaseService::Tr
 grpc::ServerReadReactor<grpc::ByteBuffer>* DatabaseService::CopyIn(grpc::CallbackServerContext* context,
                                                                    grpc::ByteBuffer* reply) {
   auto* reactor = new UploadReactor(&calls_, reply);
-  reactor->Begin([this, context, reactor](const grpc::ByteBuffer& header) {
+  Await("CopyIn", reactor, [this, context, reactor](const grpc::ByteBuffer& header) {
     return Open("CopyIn", CopyInWork(RequestsOf(reactor)), context, &header, reactor) != nullptr;
   });
   return reactor;
@@ -101,6 +108,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* DatabaseService::Listen(grpc::Callba
 
 absl::StatusOr<Subscription::Facts> DatabaseService::PrepareListen(const grpc::CallbackServerContext& context,
                                                                    const grpc::ByteBuffer& bytes) const {
+  RETURN_IF_ERROR(Admit());
   ASSIGN_OR_RETURN(const auth::Caller caller, authenticator_.Identify(CredentialsOf(context)));
   v1::ListenRequest request;
   RETURN_IF_ERROR(ParseRequest(bytes, options_.limits.request_bytes_max, &request));
@@ -122,6 +130,18 @@ grpc::ServerUnaryReactor* DatabaseService::Ping(grpc::CallbackServerContext* con
   auto* reactor = new UnaryReactor(&calls_, reply);
   Start("Ping", PingWork(), context, request, reactor);
   return reactor;
+}
+
+absl::Status DatabaseService::Admit() const {
+  constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+  if (!calls_.is_overfull()) return absl::OkStatus();
+  return errors::GatewayOverloaded(absl::StrCat(options_.calls_max, " calls are in progress"), kRetryAfter);
+}
+
+template <typename Reactor>
+void DatabaseService::Await(const char* method, Reactor* reactor, std::function<bool(const grpc::ByteBuffer&)> open) {
+  if (const absl::Status full = Admit(); !full.ok()) return Refuse(method, "", full, reactor);
+  reactor->Begin(std::move(open));
 }
 
 void DatabaseService::Start(const char* method, std::unique_ptr<RequestWork> work, grpc::CallbackServerContext* context,
@@ -147,6 +167,7 @@ std::shared_ptr<Call> DatabaseService::Open(const char* method, std::unique_ptr<
     Refuse(method, facts.caller.name, status, entry);
     return nullptr;
   };
+  if (const absl::Status full = Admit(); !full.ok()) return refuse(full);
   absl::StatusOr<auth::Caller> caller = authenticator_.Identify(CredentialsOf(*context));
   if (!caller.ok()) return refuse(caller.status());
   facts.caller = *std::move(caller);

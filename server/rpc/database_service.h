@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_RPC_DATABASE_SERVICE_H_
 #define SLUICE_SERVER_RPC_DATABASE_SERVICE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -41,6 +42,9 @@ class DatabaseService
     absl::Duration request_retention = absl::Minutes(10);
     // False where the only connection is kept for short calls.
     bool takes_held_calls = true;
+    // In progress at one time: that wait, that are served, that listen, and those whose client has not yet said
+    // what it wants.
+    int calls_max = 40000;
     bool echo_sql = false;
   };
 
@@ -69,6 +73,11 @@ class DatabaseService
                                  grpc::ByteBuffer* reply) override;
 
  private:
+  // GATEWAY_OVERLOADED where there are too many calls already.
+  absl::Status Admit() const;
+  // Awaits what opens a call, which `open` makes of it.
+  template <typename Reactor>
+  void Await(const char* method, Reactor* reactor, std::function<bool(const grpc::ByteBuffer&)> open);
   // Identifies the caller and prepares the work; or ends the call, and returns null.
   std::shared_ptr<Call> Open(const char* method, std::unique_ptr<RequestWork> work,
                              grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, Entry* entry);

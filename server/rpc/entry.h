@@ -17,6 +17,11 @@ class Entry;
 // The calls that gRPC has brought and is not done with. Thread-safe.
 class CallBook {
  public:
+  // Past so many at one time, a call is to be refused at once: whatever a client does, what its calls hold is bounded
+  // (some 20 KiB each, most of it gRPC's).
+  explicit CallBook(int calls_max) : calls_max_(calls_max) {}
+
+  bool is_overfull() const { return in_progress_ > calls_max_; }
   int in_progress() const { return in_progress_; }
   // All since the start.
   int64_t taken() const { return taken_; }
@@ -25,6 +30,7 @@ class CallBook {
 
  private:
   friend class Entry;
+  const int calls_max_;
   std::atomic<int> in_progress_{0};
   std::atomic<int64_t> taken_{0};
   Mutex mu_;

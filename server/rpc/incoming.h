@@ -64,8 +64,8 @@ class Incoming : public std::enable_shared_from_this<Incoming> {
   CondVar arrival_;
   std::deque<grpc::ByteBuffer> messages_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
-  // Somebody reads. Until then, while the call waits for a connection, only its first message is here: very many that wait
-  // must not fill the memory.
+  // Somebody reads. Until then, while the call waits for a connection, only its first message is here: very many that
+  // wait must not fill the memory.
   bool is_read_ ABSL_GUARDED_BY(mu_) = false;
   // Nobody has asked for another message, since there was no room.
   bool is_held_up_ ABSL_GUARDED_BY(mu_) = false;

@@ -88,6 +88,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, gr
                              static_cast<int>(absl::ToInt64Milliseconds(options.client_silence_max / 3)));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+  // Of one connection at one time: all that may listen can do so on one. (A client library that wants more waits; gRPC
+  // 1.51 holds nobody to it who never acknowledges it.)
+  constexpr int kCallsPerConnectionMax = 20000;
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsPerConnectionMax);
   // Two gateways on one port would share its callers at random.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

@@ -10,7 +10,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "client/cpp/database.h"
 #include "tests/support/direct.h"
@@ -24,17 +23,6 @@ namespace {
 using testing_support::Gateway;
 using testing_support::PgBouncer;
 using testing_support::Process;
-
-// VmRSS or VmHWM.
-int64_t Kilobytes(pid_t pid, const std::string& key) {
-  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
-  for (std::string line; std::getline(status, line);) {
-    const std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(" \t:"), absl::SkipEmpty());
-    int64_t kilobytes = 0;
-    if (words.size() > 1 && words[0] == key && absl::SimpleAtoi(words[1], &kilobytes)) return kilobytes;
-  }
-  return 0;
-}
 
 // Runs psql, and returns how many seconds it took.
 double Psql(const PgBouncer& pgbouncer, const std::string& command) {
@@ -93,13 +81,13 @@ class Bench {
       const double copied = static_cast<double>(rows_) / Psql(pgbouncer_, psql);
       Prepare(prepare);
       const pid_t pid = gateway_.process().pid();
-      const int64_t before = Kilobytes(pid, "VmRSS");
+      const int64_t before = testing_support::StatusOfProcess(pid, "VmRSS");
       const absl::Time begin = absl::Now();
       const absl::StatusOr<int64_t> count = way(gateway_.Client());
       const double moved = static_cast<double>(rows_) / absl::ToDoubleSeconds(absl::Now() - begin);
       if (!count.ok() || *count != rows_) std::printf("FAILED: %s\n", count.status().ToString().c_str());
       std::printf("| %d | %.0f | %.0f | %.2f | %.1f |\n", round, copied, moved, moved / copied,
-                  static_cast<double>(Kilobytes(pid, "VmHWM") - before) / 1024);
+                  static_cast<double>(testing_support::StatusOfProcess(pid, "VmHWM") - before) / 1024);
       std::fflush(stdout);
     }
   }

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,7 +20,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "server/base/mutex.h"
 #include "sluice/v1/database.grpc.pb.h"
@@ -129,15 +127,7 @@ class Caller {
   const std::string authorization_;
 };
 
-int64_t ResidentMiB(pid_t pid) {
-  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
-  for (std::string line; std::getline(status, line);) {
-    const std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(" \t:"), absl::SkipEmpty());
-    int64_t kilobytes = 0;
-    if (words.size() > 1 && words[0] == "VmRSS" && absl::SimpleAtoi(words[1], &kilobytes)) return kilobytes >> 10;
-  }
-  return 0;
-}
+int64_t ResidentMiB(pid_t pid) { return testing_support::StatusOfProcess(pid, "VmRSS") >> 10; }
 
 // Calls at a pace, whatever becomes of those before.
 void AskTooMuch(const Caller& caller, absl::Time until, std::map<v1::Priority, Ends>* ends,

@@ -42,9 +42,7 @@ class BadInputTest : public ConformanceTest {
 
   // Resident, in MiB.
   static int MemoryOfGateway() {
-    const std::string status = testing_support::ReadFile(absl::StrCat("/proc/", gateway_->process().pid(), "/status"));
-    const size_t at = status.find("VmRSS:");
-    return at == std::string::npos ? 0 : std::atoi(status.c_str() + at + 6) / 1024;
+    return static_cast<int>(testing_support::StatusOfProcess(gateway_->process().pid(), "VmRSS") >> 10);
   }
 
   static std::string SocketOfGateway() { return gateway_->address().substr(std::string("unix:").size()); }

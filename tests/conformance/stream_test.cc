@@ -4,15 +4,12 @@
 #include <grpcpp/create_channel.h>
 #include <signal.h>
 
-#include <fstream>
 #include <future>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
 
@@ -21,6 +18,7 @@ namespace {
 
 using testing_support::Eventually;
 using testing_support::Gateway;
+using testing_support::StatusOfProcess;
 
 // Rows without an end: made one by one, as the reader takes them.
 constexpr char kEndless[] = "SELECT generate_series(1, 1000000000) AS i, repeat('x', 1000) AS pad, 'endless' AS mark";
@@ -46,17 +44,6 @@ class StreamTest : public ConformanceTest {
   }
   bool EndlessWaitsForItsReader() {
     return Eventually([this] { return Endless("wait_event = 'ClientWrite'") == "1"; });
-  }
-
-  static int64_t ResidentBytes(pid_t pid) {
-    std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
-    for (std::string line; std::getline(status, line);) {
-      const std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
-      int64_t kilobytes = 0;
-      if (words.size() > 1 && words[0] == "VmRSS:" && absl::SimpleAtoi(words[1], &kilobytes)) return kilobytes << 10;
-    }
-    ADD_FAILURE() << "no VmRSS";
-    return 0;
   }
 
   static client::Database WithoutRetries(const Gateway& gateway) {
@@ -176,12 +163,12 @@ TEST_F(StreamTest, TheFirstRowsDoNotWaitForTheLast) {
 }
 
 TEST_F(StreamTest, WhileNobodyReadsPostgresWaitsAndMemoryStaysFlat) {
-  [[maybe_unused]] const int64_t before = ResidentBytes(gateway_->process().pid());
+  [[maybe_unused]] const int64_t before = StatusOfProcess(gateway_->process().pid(), "VmRSS");
   client::RowStream rows = db().Stream(kEndless);
   ASSERT_TRUE(rows.Next()) << rows.status();
   EXPECT_TRUE(EndlessWaitsForItsReader());
 #ifndef __SANITIZE_ADDRESS__  // which keeps what is freed
-  EXPECT_LT(ResidentBytes(gateway_->process().pid()) - before, 32 << 20);
+  EXPECT_LT(StatusOfProcess(gateway_->process().pid(), "VmRSS") - before, 32 << 10);
 #endif
   // It goes on where it was.
   int32_t last = *rows.current().Get<int32_t>("i");
@@ -191,7 +178,7 @@ TEST_F(StreamTest, WhileNobodyReadsPostgresWaitsAndMemoryStaysFlat) {
     last = next;
   }
 #ifndef __SANITIZE_ADDRESS__  // which keeps what is freed
-  EXPECT_LT(ResidentBytes(gateway_->process().pid()) - before, 32 << 20);
+  EXPECT_LT(StatusOfProcess(gateway_->process().pid(), "VmRSS") - before, 32 << 10);
 #endif
   { const client::RowStream dropped = std::move(rows); }
   EXPECT_TRUE(EndlessIsOver());
@@ -250,7 +237,8 @@ TEST_F(StreamTest, ItsDeadlineEndsIt) {
   client::RowStream rows = db().Stream(client::Statement("SELECT pg_sleep(60)"), hasty);
   EXPECT_FALSE(rows.Next());
   EXPECT_EQ(ReasonOf(rows.status()), "DEADLINE_EXCEEDED");
-  EXPECT_EQ(OutcomeOf(rows.status()), v1::OUTCOME_ROLLED_BACK);
+  // (The outcome is UNKNOWN where a busy machine lets the gateway's word come too late: time_limit_test.)
+  EXPECT_NE(OutcomeOf(rows.status()), v1::OUTCOME_COMMITTED);
   // Also of one whose rows come, and are read.
   client::RowStream endless = db().Stream(client::Statement(kEndless), hasty);
   EXPECT_GT(Count(&endless), 0);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -58,21 +59,33 @@ class Load::Caller {
     return options;
   }
 
+  // Its first values are the call's number and its own.
+  void CheckRow(const char* kind, const client::Row& row, int64_t call, int number) {
+    const auto of_call = row.Get<int64_t>(0);
+    const auto place = row.Get<int32_t>(1);
+    if (of_call.ok() && *of_call == call && place.ok() && *place == number) return;
+    books_.NoteLie(absl::StrCat("a ", kind, " of call ", call, " had something else for row ", number));
+  }
+
   void Read() {
     const int64_t call = books_.NextCall();
     client::CallOptions options = Call();
     options.read_only = absl::Bernoulli(random_, 0.5);
-    const auto result = db_.Execute(Statement("SELECT $1::bigint", call), options);
-    if (result.ok() && *(*result)[0].Get<int64_t>(0) != call) books_.NoteLie("a read got another one's answer");
+    // One row, or many.
+    const int rows = absl::Bernoulli(random_, 0.5) ? 1 : 300;
+    const auto result = db_.Execute(Statement("SELECT $1::bigint, generate_series(1, $2)", call, rows), options);
+    if (result.ok() && result->size() != rows) books_.NoteLie(absl::StrCat("a read had ", result->size(), " rows"));
+    for (int i = 0; result.ok() && i < result->size(); ++i) CheckRow("read", (*result)[i], call, i + 1);
     books_.Note({"read", call, 0, result.status()});
   }
 
   void ReadStream() {
     const int64_t call = books_.NextCall();
     constexpr int kRows = 2000;
-    client::RowStream stream = db_.Stream(Statement("SELECT generate_series(1, $1), repeat('x', 100)", kRows), Call());
+    client::RowStream stream =
+        db_.Stream(Statement("SELECT $1::bigint, generate_series(1, $2), repeat('x', 100)", call, kRows), Call());
     int rows = 0;
-    while (stream.Next()) ++rows;
+    while (stream.Next()) CheckRow("stream of a read", stream.current(), call, ++rows);
     if (stream.status().ok() && rows != kRows) books_.NoteLie(absl::StrCat("a whole stream had ", rows, " rows"));
     books_.Note({"stream of a read", call, 0, stream.status()});
   }
@@ -80,10 +93,12 @@ class Load::Caller {
   void CopyOut() {
     const int64_t call = books_.NextCall();
     client::CopyReader reader =
-        db_.CopyOut(Statement("SELECT repeat('y', 9) FROM generate_series(1, 1000)"), v1::CopyFormat(), Call());
-    size_t bytes = 0;
-    for (std::string piece; reader.Read(&piece);) bytes += piece.size();
-    if (reader.status().ok() && bytes != 10000) books_.NoteLie(absl::StrCat("a whole copy had ", bytes, " bytes"));
+        db_.CopyOut(Statement("SELECT $1::bigint, generate_series(1, 1000)", call), v1::CopyFormat(), Call());
+    std::string copied, expected;
+    for (std::string piece; reader.Read(&piece);) copied += piece;
+    for (int n = 1; n <= 1000; ++n) absl::StrAppend(&expected, call, "\t", n, "\n");
+    const bool is_good = reader.status().ok() ? copied == expected : absl::StartsWith(expected, copied);
+    if (!is_good) books_.NoteLie(absl::StrCat("a copy out of call ", call, " had ", copied.size(), " other bytes"));
     books_.Note({"copy out", call, 0, reader.status()});
   }
 
@@ -163,10 +178,11 @@ class Load::Caller {
   void WriteStream() {
     const int64_t call = books_.NextCall();
     client::RowStream stream = db_.Stream(
-        Statement("INSERT INTO effects SELECT $1, generate_series(1, 100) RETURNING n, repeat('z', 1000)", call),
+        Statement("INSERT INTO effects SELECT $1, generate_series(1, 100) RETURNING call, n, repeat('z', 1000)", call),
         Call());
     const bool leaves = options_.hasty > 0 && absl::Bernoulli(random_, 0.1);
     for (int rows = 0; stream.Next(); ++rows) {
+      CheckRow("stream of a write", stream.current(), call, rows + 1);
       if (leaves && rows == 3) stream.Cancel();
     }
     books_.Note({"stream of a write", call, 100, stream.status()});

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,7 +17,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "tests/faults/blows.h"
@@ -55,13 +53,8 @@ struct Holdings {
 
 Holdings HoldingsOf(pid_t pid) {
   Holdings now;
-  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
-  for (std::string line; std::getline(status, line);) {
-    const std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(" \t:"), absl::SkipEmpty());
-    if (words.size() < 2) continue;
-    if (words[0] == "VmRSS") (void)absl::SimpleAtoi(words[1], &now.resident_kib);
-    if (words[0] == "Threads") (void)absl::SimpleAtoi(words[1], &now.threads);
-  }
+  now.resident_kib = testing_support::StatusOfProcess(pid, "VmRSS");
+  now.threads = testing_support::StatusOfProcess(pid, "Threads");
   for (const auto& file : std::filesystem::directory_iterator(absl::StrCat("/proc/", pid, "/fd"))) {
     (void)file;
     ++now.files;

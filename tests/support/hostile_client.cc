@@ -13,8 +13,10 @@
 namespace sluice::testing_support {
 namespace {
 
-constexpr char kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6, kGoAway = 7, kWindowUpdate = 8;
-constexpr char kAck = 1, kEndHeaders = 4;
+constexpr char kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6, kGoAway = 7, kWindowUpdate = 8,
+               kContinuation = 9;
+constexpr char kAck = 1, kEndStream = 1, kEndHeaders = 4;
+constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr int kFrameHead = 9;
 constexpr size_t kPayloadMax = 16384;
 
@@ -30,7 +32,6 @@ uint32_t FromBigEndian(const char* bytes, int count) {
   return number;
 }
 
-// Ours is stream 1.
 std::string Frame(char type, char flags, uint32_t stream, const std::string& payload) {
   return absl::StrCat(BigEndian(static_cast<uint32_t>(payload.size()), 3), std::string{type, flags},
                       BigEndian(stream, 4), payload);
@@ -43,6 +44,37 @@ std::string Headers(const std::string& path) {
   const std::string post = "\x83", http = "\x86", path_name = "\x04", authority_name = "\x01", new_name(1, '\0');
   return absl::StrCat(post, http, path_name, Text(path), authority_name, Text("gateway"), new_name,
                       Text("content-type"), Text("application/grpc"), new_name, Text("te"), Text("trailers"));
+}
+
+std::string Message(const std::string& bytes) {
+  return absl::StrCat(std::string(1, '\0'), BigEndian(static_cast<uint32_t>(bytes.size()), 4), bytes);
+}
+
+// What comes before the first of a flood.
+std::string Opening(HostileClient::Flood flood, const std::string& path) {
+  switch (flood) {
+    case HostileClient::Flood::kEndlessHeaders: return Frame(kHeaders, 0, 1, Headers(path));
+    case HostileClient::Flood::kEmptyData: return Frame(kHeaders, kEndHeaders, 1, Headers(path));
+    default: return "";
+  }
+}
+
+// The frames of one of a flood, from 0.
+std::string Drop(HostileClient::Flood flood, int number, const std::string& path, const std::string& message) {
+  const uint32_t stream = 2 * static_cast<uint32_t>(number) + 1;
+  switch (flood) {
+    case HostileClient::Flood::kResets:
+      return absl::StrCat(Frame(kHeaders, kEndHeaders, stream, Headers(path)),
+                          Frame(kData, kEndStream, stream, Message(message)),
+                          Frame(kReset, 0, stream, BigEndian(8, 4)));
+    case HostileClient::Flood::kPings: return Frame(kPing, 0, 0, "12345678");
+    case HostileClient::Flood::kSettings: return Frame(kSettings, 0, 0, BigEndian(4, 2) + BigEndian(70000, 4));
+    case HostileClient::Flood::kEndlessHeaders:
+      return Frame(kContinuation, 0, 1, std::string(1, '\0') + Text("x-more") + Text(std::string(100, 'x')));
+    case HostileClient::Flood::kEmptyData: return Frame(kData, 0, 1, "");
+    case HostileClient::Flood::kCallsWithoutRequest: return Frame(kHeaders, kEndHeaders, stream, Headers(path));
+  }
+  return "";
 }
 
 }  // namespace
@@ -58,8 +90,8 @@ HostileClient::~HostileClient() { close(fd_); }
 
 int64_t HostileClient::SendMessage(const std::string& path, uint32_t promised_bytes) {
   const std::string prefix = '\0' + BigEndian(promised_bytes, 4);
-  if (!Send(absl::StrCat("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Frame(kSettings, 0, 0, ""),
-                         Frame(kHeaders, kEndHeaders, 1, Headers(path)), Frame(kData, 0, 1, prefix)))) {
+  if (!Send(absl::StrCat(kPreface, Frame(kSettings, 0, 0, ""), Frame(kHeaders, kEndHeaders, 1, Headers(path)),
+                         Frame(kData, 0, 1, prefix)))) {
     return 0;
   }
   stream_window_ -= static_cast<int64_t>(prefix.size());
@@ -79,6 +111,23 @@ int64_t HostileClient::SendMessage(const std::string& path, uint32_t promised_by
     connection_window_ -= static_cast<int64_t>(size);
   }
   return sent;
+}
+
+int HostileClient::Send(Flood flood, int count, const std::string& path, const std::string& message) {
+  constexpr int kPatienceMs = 2000;
+  if (!Send(absl::StrCat(kPreface, Frame(kSettings, 0, 0, ""))) || !ReadFrame()) return 0;
+  std::string bytes = Opening(flood, path);
+  for (int i = 0; i < count; ++i) {
+    bytes += Drop(flood, i, path, message);
+    while (bytes.size() > kPayloadMax || (i + 1 == count && !bytes.empty())) {
+      pollfd wait = {fd_, POLLOUT, 0};
+      if (poll(&wait, 1, kPatienceMs) <= 0) return i;
+      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent <= 0) return i;
+      bytes.erase(0, static_cast<size_t>(sent));
+    }
+  }
+  return count;
 }
 
 bool HostileClient::Send(const std::string& bytes) {

@@ -20,6 +20,19 @@ class HostileClient {
   // when the server ended the call; or when all was sent.
   int64_t SendMessage(const std::string& path, uint32_t promised_bytes);
 
+  // Many frames, of which it reads no answer:
+  enum class Flood {
+    kResets,              // calls, each with its whole request, and at once (CVE-2023-44487)
+    kPings,               // CVE-2019-9512
+    kSettings,            // CVE-2019-9515
+    kEndlessHeaders,      // one call's, in CONTINUATION frames (VU#421644)
+    kEmptyData,           // of one call (CVE-2019-9518)
+    kCallsWithoutRequest  // each waits for its first message
+  };
+  // Acknowledges the server's settings, as a client library would, and sends so many, of calls of `path` with a message
+  // of these bytes. Returns how many left before the server closed the connection, or took no more for two seconds.
+  int Send(Flood flood, int count, const std::string& path, const std::string& message);
+
  private:
   bool Send(const std::string& bytes);
   // Reads what has come, up to the end of a frame; false when the call is over.

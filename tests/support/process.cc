@@ -83,6 +83,16 @@ bool Process::IsRunning() {
   return !ended_;
 }
 
+int64_t StatusOfProcess(pid_t pid, const std::string& key) {
+  const std::string status = ReadFile("/proc/" + std::to_string(pid) + "/status");
+  const size_t at = status.find("\n" + key + ":");
+  if (at == std::string::npos) {
+    std::fprintf(stderr, "there is no %s of process %d\n", key.c_str(), static_cast<int>(pid));
+    std::abort();
+  }
+  return std::atoll(status.c_str() + at + key.size() + 2);
+}
+
 void RunOrDie(const Process::Options& options) {
   Process process(options);
   if (process.Wait() == 0) return;

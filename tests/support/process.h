@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -49,6 +50,10 @@ class Process {
   int status_ = -1;  // of waitpid, once it has ended
   bool ended_ = false;
 };
+
+// A figure that the kernel tells of a process (/proc/PID/status): "VmRSS" and "VmHWM" in KiB, "Threads". Aborts the
+// test program if there is none.
+int64_t StatusOfProcess(pid_t pid, const std::string& key);
 
 // Runs a command to its end; aborts the test program with its output if it fails.
 void RunOrDie(const Process::Options& options);
