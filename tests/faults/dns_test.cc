@@ -27,7 +27,8 @@ class Names {
   std::map<std::string, std::string> Environment() const {
     return {{"LD_PRELOAD", "libnss_wrapper.so"},
             {"NSS_WRAPPER_HOSTS", directory_.File("hosts")},
-            // Which would like to be loaded first, where there is one.
+            // AddressSanitizer would like to be loaded first, and the wrapper would hide its malloc.
+            {"NSS_WRAPPER_DISABLE_DEEPBIND", "1"},
             {"ASAN_OPTIONS", "verify_asan_link_order=0"}};
   }
 
