@@ -8,10 +8,10 @@ packages=(
   g++ libc6-dev
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
   libpqxx-dev libpq-dev libssl-dev libjemalloc-dev nlohmann-json3-dev libcli11-dev
-  libedit-dev
+  libedit-dev prometheus-cpp-dev libcpp-httplib-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   grpc-proto golang-github-gogo-googleapis-dev
-  postgresql pgbouncer openssl less libnss-wrapper flex bzip2
+  postgresql pgbouncer openssl less libnss-wrapper flex bzip2 prometheus
   python3 python3-grpcio python3-protobuf
 )
 
@@ -30,7 +30,12 @@ fi
 
 echo "Installing ${#missing[@]} packages: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-# Debian's package would start a cluster and a pooler of the system; we start our own.
+# Debian's packages would start a PostgreSQL cluster, a pooler and a Prometheus of the system; we start our own.
+if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee /usr/sbin/policy-rc.d >/dev/null
+  "${as_root[@]}" chmod +x /usr/sbin/policy-rc.d
+  trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
+fi
 "${as_root[@]}" mkdir -p /etc/postgresql-common
 if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
   echo "create_main_cluster = false" | "${as_root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null

@@ -101,10 +101,12 @@ absl::Status WritePortFile(const std::string& path, const std::string& address) 
 
 }  // namespace
 
-Gateway::Gateway(const config::Config& config, observe::Observer* observer) : config_(config), observer_(*observer) {}
+Gateway::Gateway(const config::Config& config, observe::Observer* observer)
+    : config_(config), started_at_(absl::Now()), observer_({&metrics_, observer}) {}
 
-absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::Config& config, observe::Observer* observer) {
-  std::unique_ptr<Gateway> gateway(new Gateway(config, observer));
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::Config& config, observe::Observer* log) {
+  std::unique_ptr<Gateway> gateway(new Gateway(config, log));
+  observe::Observer* const observer = &gateway->observer_;
   if (!config.callers_file.empty()) {
     absl::StatusOr<std::vector<auth::KnownCaller>> callers = auth::LoadCallers(config.callers_file);
     if (!callers.ok()) return absl::InvalidArgumentError(absl::StrCat("callers_file: ", callers.status().message()));
@@ -127,14 +129,46 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::Config& co
   ASSIGN_OR_RETURN(gateway->server_, rpc::Server::Start(ServerOptions(config), gateway->service_.get()));
   gateway->pool_ = std::make_unique<postgres::Pool>(PoolOptions(config), gateway->line_.get(), observer);
   gateway->readiness_ =
-      std::make_unique<Readiness>(gateway->pool_.get(), [server = gateway->server_.get(), observer](bool ready) {
-        server->SetReady(ready);
+      std::make_unique<Readiness>(gateway->pool_.get(), [gateway = gateway.get(), observer](bool ready) {
+        gateway->is_ready_ = ready;
+        gateway->server_->SetReady(ready);
         observer->Record(observe::HealthChanged{ready});
       });
-  observer->Record(observe::GatewayStarted{kVersion, gateway->address(), config.database.Display(),
-                                           !config.tls_cert.empty(), config.insecure, DescriptorsMax()});
+  if (const absl::Status open = gateway->OpenAdminPort(); !open.ok()) {
+    // There is nothing to drain.
+    gateway->line_->Close();
+    return open;
+  }
+  observer->Record(observe::GatewayStarted{
+      kVersion, gateway->address(), gateway->admin_port_ == nullptr ? "off" : gateway->admin_port_->address(),
+      config.database.Display(), !config.tls_cert.empty(), config.insecure, DescriptorsMax()});
   if (!config.port_file.empty()) RETURN_IF_ERROR(WritePortFile(config.port_file, gateway->address()));
   return gateway;
+}
+
+absl::Status Gateway::OpenAdminPort() {
+  if (config_.admin_listen.empty()) return absl::OkStatus();
+  admin::Port::Sources sources;
+  sources.state = [this] { return state(); };
+  sources.metrics = [this] { return metrics_.Text(state()); };
+  if (!config_.callers_file.empty()) sources.authenticator = &authenticator_;
+  ASSIGN_OR_RETURN(admin_port_, admin::Port::Start({config_.admin_listen}, std::move(sources)));
+  return absl::OkStatus();
+}
+
+observe::State Gateway::state() const {
+  observe::State state;
+  state.version = kVersion;
+  state.started_at = started_at_;
+  state.ready = is_ready_;
+  state.draining = is_draining_;
+  state.calls_in_progress = service_->calls().in_progress();
+  state.subscribers = hub_ == nullptr ? 0 : hub_->subscribers();
+  state.pool = pool_->state();
+  state.pool.url = config_.database.Display();
+  state.pool.held = static_cast<int>(line_->held_in_service());
+  state.line = line_->state();
+  return state;
 }
 
 Gateway::~Gateway() {
@@ -175,6 +209,8 @@ void Gateway::Drain(const std::string& why) {
   observer_.Record(observe::GatewayDraining{why});
   // Health first: a client that is told CANCELLED by a closing server does not retry.
   readiness_.reset();
+  is_draining_ = true;
+  is_ready_ = false;
   server_->SetReady(false);
   absl::SleepFor(config_.drain_delay);
 
@@ -192,6 +228,8 @@ void Gateway::Drain(const std::string& why) {
   AwaitCalls(absl::Now() + absl::Seconds(3));
   AwaitQuiet(absl::Now() + absl::Seconds(1));
   server_->Shutdown(absl::Now() + absl::Milliseconds(100));
+  // Until now it tells how far this is.
+  admin_port_.reset();
   pool_.reset();
   observer_.Record(observe::GatewayStopped{});
 }

@@ -358,4 +358,21 @@ size_t Line::length() const {
   return places_.size();
 }
 
+observe::LineState Line::state() const {
+  observe::LineState state;
+  MutexLock lock(&mu_);
+  const absl::Time now = absl::Now();
+  for (const auto& [waiter, place] : places_) {
+    ++state.waiting[static_cast<size_t>(waiter->priority())];
+    state.oldest_wait = std::max(state.oldest_wait, now - place.joined_at);
+  }
+  state.bytes = bytes_;
+  return state;
+}
+
+size_t Line::held_in_service() const {
+  MutexLock lock(&mu_);
+  return held_in_service_;
+}
+
 }  // namespace sluice::admission

@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/base/mutex.h"
+#include "server/observe/state.h"
 
 namespace sluice::postgres {
 class Connection;
@@ -152,6 +153,9 @@ class Line {
   void Close();
   bool closed() const;
   size_t length() const;
+  observe::LineState state() const;
+  // Held calls that have a connection now.
+  size_t held_in_service() const;
 
  private:
   // Of one caller.

@@ -87,13 +87,17 @@ void CheckListener(Checker* check, Config* config) {
   }
 }
 
+bool IsHostAndPort(const std::string& address) {
+  int port = -1;
+  const size_t colon = address.rfind(':');
+  const std::string digits = colon == std::string::npos ? "" : address.substr(colon + 1);
+  const bool is_number = digits.find_first_not_of("0123456789") == std::string::npos && absl::SimpleAtoi(digits, &port);
+  return is_number && port <= 65535;
+}
+
 void CheckWhoGetsIn(Checker* check, const Config& config) {
   const bool unix_socket = absl::StartsWith(config.listen, "unix:") && config.listen.size() > 5;
-  int port = -1;
-  const size_t colon = config.listen.rfind(':');
-  const std::string digits = colon == std::string::npos ? "" : config.listen.substr(colon + 1);
-  const bool is_number = digits.find_first_not_of("0123456789") == std::string::npos && absl::SimpleAtoi(digits, &port);
-  if (!unix_socket && (!is_number || port > 65535)) {
+  if (!unix_socket && !IsHostAndPort(config.listen)) {
     check->Problem("listen", "must be host:port or unix:/path");
     return;
   }
@@ -112,6 +116,14 @@ void CheckWhoGetsIn(Checker* check, const Config& config) {
   }
   if (config.callers_file.empty()) {
     check->Problem("listen", "an address that others can reach needs callers_file, or --insecure");
+  }
+}
+
+void CheckAdmin(Checker* check, Config* config) {
+  if (config->admin_listen == "off") {
+    config->admin_listen.clear();
+  } else if (!IsHostAndPort(config->admin_listen)) {
+    check->Problem("admin_listen", "must be host:port or off");
   }
 }
 
@@ -153,6 +165,8 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
   config.request_bytes_max = check.Number("request_bytes_max", 1024, 256 << 20);
   config.reply_bytes_max = check.Number("reply_bytes_max", 1024, 256 << 20);
   CheckListener(&check, &config);
+  config.admin_listen = check.Text("admin_listen");
+  CheckAdmin(&check, &config);
   config.drain_delay = check.Duration("drain_delay", absl::ZeroDuration(), absl::Minutes(10));
   config.drain_grace = check.Duration("drain_grace", absl::ZeroDuration(), absl::Hours(1));
   const std::string& log_format = check.OneOf("log_format", {"auto", "json", "text"});

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,7 +18,8 @@ namespace sluice::observe {
 struct GatewayStarted {
   std::string version;
   std::string address;
-  std::string database;  // without the password
+  std::string admin_address;  // or "off"
+  std::string database;       // without the password
   bool tls = false;
   bool insecure = false;
   // How many files and sockets it may have open.
@@ -75,26 +77,77 @@ struct HealthChanged {
   bool ready = false;
 };
 
+// One message to PostgreSQL, and what came of it.
+struct FlightEnded {
+  int statements = 0;
+  absl::Duration took;
+  // Of those that completed: what they were ("SELECT", "CREATE TABLE").
+  std::vector<std::string> commands;
+  int64_t rows = 0;
+  // Of the statement that failed; empty if none did, or PostgreSQL did not say so.
+  std::string sqlstate;
+  bool failed = false;
+  int64_t bytes_sent = 0;
+  // About as many.
+  int64_t bytes_received = 0;
+  enum class Cancel { kNone, kSent, kCanNot } cancel = Cancel::kNone;
+};
+// Calls that shared a flight.
+struct CompanyServed {
+  int calls = 0;
+  // Of them, those that got another one's answer.
+  int merged = 0;
+};
+// A call has another turn.
+struct CallRetried {
+  // PostgreSQL's, or the reason of the gateway's own error.
+  std::string why;
+};
+
+enum class CallPriority { kHigh, kNormal, kLow };
+
 struct CallFinished {
   std::string method;
   std::string caller;
+  CallPriority priority = CallPriority::kNormal;
   absl::Status status;
+  // From its arrival to its answer.
+  absl::Duration took;
   absl::Duration queue_time;
   absl::Duration database_time;
+  int round_trips = 0;
   int attempts = 1;
+  // Answered with what another call got, now or (with a request_id) before.
+  bool is_merged = false;
+  bool is_repeated = false;
   // Statement texts, without values; only with --echo_sql.
   std::vector<std::string> statements;
 };
 
-using Event = std::variant<GatewayStarted, GatewayDraining, GatewayStopped, SettingIgnored, CallersReloaded,
-                           CallersRefused, ConnectionOpened, ConnectionFailed, ConnectionDiscarded, ListenerOpened,
-                           ListenerLost, LinesDropped, HealthChanged, CallFinished>;
+using Event =
+    std::variant<GatewayStarted, GatewayDraining, GatewayStopped, SettingIgnored, CallersReloaded, CallersRefused,
+                 ConnectionOpened, ConnectionFailed, ConnectionDiscarded, ListenerOpened, ListenerLost, LinesDropped,
+                 HealthChanged, FlightEnded, CompanyServed, CallRetried, CallFinished>;
 
 // Thread-safe; must not block for long.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void Record(const Event& event) = 0;
+};
+
+// Several as one.
+class Observers : public Observer {
+ public:
+  // All must outlive it.
+  explicit Observers(std::vector<Observer*> all) : all_(std::move(all)) {}
+
+  void Record(const Event& event) override {
+    for (Observer* one : all_) one->Record(event);
+  }
+
+ private:
+  const std::vector<Observer*> all_;
 };
 
 }  // namespace sluice::observe

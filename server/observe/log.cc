@@ -36,11 +36,8 @@ double Milliseconds(absl::Duration duration) {
 // One overload for each event: what is said of it.
 struct Describe {
   Line operator()(const GatewayStarted& e) const {
-    Fields fields = {{"version", e.version},
-                     {"address", e.address},
-                     {"database", e.database},
-                     {"tls", e.tls},
-                     {"descriptors_max", e.descriptors_max}};
+    Fields fields = {{"version", e.version},   {"address", e.address}, {"admin", e.admin_address},
+                     {"database", e.database}, {"tls", e.tls},         {"descriptors_max", e.descriptors_max}};
     if (!e.insecure) return {Level::kInfo, "gateway_started", std::move(fields)};
     fields["warning"] = "--insecure: anybody who reaches this address may run SQL";
     return {Level::kWarning, "gateway_started", std::move(fields)};
@@ -82,6 +79,10 @@ struct Describe {
   Line operator()(const HealthChanged& e) const {
     return {e.ready ? Level::kInfo : Level::kWarning, "health_changed", {{"ready", e.ready}}};
   }
+  // Too many of them for a log, which has none.
+  Line operator()(const FlightEnded&) const { return {Level::kInfo, "flight", Fields::object()}; }
+  Line operator()(const CompanyServed&) const { return {Level::kInfo, "company", Fields::object()}; }
+  Line operator()(const CallRetried&) const { return {Level::kInfo, "retry", Fields::object()}; }
   Line operator()(const CallFinished& e) const {
     const ErrorFacts facts = FactsOf(e.status);
     Fields fields = {{"method", e.method}, {"caller", e.caller}, {"code", absl::StatusCodeToString(e.status.code())}};
@@ -114,6 +115,8 @@ size_t BytesOf(const Event& event) {
 }
 
 bool IsWorthALine(const Event& event) {
+  if (std::holds_alternative<FlightEnded>(event) || std::holds_alternative<CompanyServed>(event)) return false;
+  if (std::holds_alternative<CallRetried>(event)) return false;
   const auto* call = std::get_if<CallFinished>(&event);
   return call == nullptr || !call->status.ok() || !call->statements.empty();
 }

@@ -47,6 +47,7 @@ Connection::Connection(std::unique_ptr<Session> session, const Options& options,
     : cancel_wait_(options.cancel_wait),
       jit_(jit),
       canceller_(canceller),
+      observer_(options.observer),
       opened_at_(absl::Now()),
       round_trip_(options.round_trip == nullptr ? &own_round_trip_ : options.round_trip),
       session_(std::move(session)) {
@@ -130,14 +131,27 @@ bool Connection::strings_conform() const {
 
 FlightReport Connection::Fly(const Flight& flight) {
   FlightReport report;
+  observe::FlightEnded ended;
+  const absl::Time begin = absl::Now();
   notices_.kept = &report.notices;
-  report.failure = FlyInto(flight, &report);
+  report.failure = FlyInto(flight, &report, &ended);
   notices_.kept = nullptr;
+  if (observer_ == nullptr || !sent_) return report;
+  ended.statements = static_cast<int>(flight.statements.size());
+  ended.took = absl::Now() - begin;
+  for (const Result& result : report.results) {
+    ended.commands.push_back(result.command());
+    ended.rows += result.row_count();
+  }
+  ended.failed = report.failure.has_value();
+  if (ended.failed) ended.sqlstate = report.failure->error.sqlstate;
+  observer_->Record(ended);
   return report;
 }
 
 // The failure, or nullopt if every statement completed.
-std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightReport* report) {
+std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightReport* report,
+                                                 observe::FlightEnded* ended) {
   sent_ = answered_ = false;
   if (interrupt_.raised()) return NotStarted(CutShort::kByCaller);
   if (absl::Now() >= flight.time.work_until) return NotStarted(CutShort::kByDeadline);
@@ -168,6 +182,13 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
 
   Reception reception(session_->handle(), &interrupt_, canceller_, limits, flight.streams, &notices_.received);
   reception.Read(message.prelude_statements, report);
+  ended->bytes_sent = static_cast<int64_t>(message.text.size());
+  ended->bytes_received = reception.bytes_received();
+  ended->rows = reception.rows_streamed();
+  if (reception.cut_short() != CutShort::kNo) {
+    using Cancel = observe::FlightEnded::Cancel;
+    ended->cancel = reception.cancel_sent() ? Cancel::kSent : Cancel::kCanNot;
+  }
   const absl::Duration took = absl::Now() - sent_at;
   copying_ = reception.copying();
   lost_ = reception.gave_up() || PQstatus(session_->handle()) != CONNECTION_OK;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/observe/events.h"
 #include "server/postgres/canceller.h"
 #include "server/postgres/fate.h"
 #include "server/postgres/flight.h"
@@ -48,6 +49,8 @@ class Connection {
     const std::atomic<bool>* closing = nullptr;
     // What all connections of a pool learn together; null: this one learns by itself.
     RoundTrip* round_trip = nullptr;
+    // Hears of its flights; may be null.
+    observe::Observer* observer = nullptr;
   };
 
   struct OpenFailure {
@@ -100,7 +103,8 @@ class Connection {
 
   bool Probe(absl::Time deadline, OpenFailure* failure);
   void ComposePrelude();
-  std::optional<FlightFailure> FlyInto(const Flight& flight, FlightReport* report);
+  // `ended`: what its observer is to hear.
+  std::optional<FlightFailure> FlyInto(const Flight& flight, FlightReport* report, observe::FlightEnded* ended);
   FlightFailure FailureOfSending(Sent sent);
   FlightFailure FailureOfAnswer(const Reception& reception, const Message& message, bool may_commit_midway,
                                 absl::Time sent_at);
@@ -113,6 +117,7 @@ class Connection {
   const absl::Duration cancel_wait_;
   JitPolicy* const jit_;
   Canceller* const canceller_;
+  observe::Observer* const observer_;
   const absl::Time opened_at_;
   ServerFacts facts_;
   FixedPrelude prelude_;

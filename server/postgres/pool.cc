@@ -161,6 +161,7 @@ Pool::Pool(const Options& options, admission::Line* line, observe::Observer* obs
       gate_(Gate::Options(), options.connections_max) {
   options_.connection.closing = &closing_;
   options_.connection.round_trip = &round_trip_;
+  options_.connection.observer = observer;
   const int warm_count = options_.one_call_per_connection ? 0 : options_.connections_warm;
   for (int i = 0; i < options_.connections_max; ++i) {
     threads_.emplace_back([this, warm = i < warm_count] { Worker(this, warm).Run(); });
@@ -181,6 +182,10 @@ void Pool::OnOpened(const Connection& connection, absl::Duration took) {
   {
     MutexLock lock(&mu_);
     ++health_.open;
+    found_.server_version = facts.server_version;
+    found_.behind_pooler = facts.behind_pooler;
+    found_.tls = facts.tls;
+    found_.jit_strategy = std::string(jit_.Effective(facts.jit));
     line_->LimitHeld(std::numeric_limits<size_t>::max());
     health_.last_failure.clear();
     health_.proven_at = absl::Now();
@@ -241,6 +246,18 @@ Pool::Health Pool::health() const {
   health.busy = busy_;
   health.proves_regularly = options_.connections_warm > 0 || options_.one_call_per_connection;
   return health;
+}
+
+observe::PoolState Pool::state() const {
+  const Health now = health();
+  MutexLock lock(&mu_);
+  observe::PoolState state = found_;
+  state.connections_max = options_.connections_max;
+  state.open = now.open;
+  state.used = std::min(now.busy, now.open);
+  state.round_trip = round_trip_.typical();
+  state.last_failure = now.last_failure;
+  return state;
 }
 
 }  // namespace sluice::postgres

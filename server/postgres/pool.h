@@ -12,6 +12,7 @@
 #include "server/admission/line.h"
 #include "server/base/mutex.h"
 #include "server/observe/events.h"
+#include "server/observe/state.h"
 #include "server/postgres/canceller.h"
 #include "server/postgres/connection.h"
 #include "server/postgres/gate.h"
@@ -61,6 +62,8 @@ class Pool {
     std::string last_failure;
   };
   Health health() const;
+  // All but its URL, and how many of its connections are held.
+  observe::PoolState state() const;
 
  private:
   class Worker;
@@ -85,6 +88,8 @@ class Pool {
   std::atomic<int> busy_{0};
   mutable Mutex mu_;
   Health health_ ABSL_GUARDED_BY(mu_);
+  // Of the last connection that was opened.
+  observe::PoolState found_ ABSL_GUARDED_BY(mu_);
 
   std::vector<std::thread> threads_;
 };

@@ -171,6 +171,7 @@ void Reception::TakeRow(const Result& row, size_t prelude_statements) {
     return;
   }
   streams_were_used_ = true;
+  ++rows_streamed_;
   if (!streams_.rows->Take(row)) Cut(CutShort::kByStream);
 }
 

@@ -45,6 +45,9 @@ class Reception {
   const std::optional<ServerError>& error() const { return error_; }
   size_t completed() const { return completed_; }
   CutShort cut_short() const { return cut_short_; }
+  // Of the answer, the prelude's included; the rows that a sink took.
+  int64_t bytes_received() const { return bytes_received_; }
+  int64_t rows_streamed() const { return rows_streamed_; }
   bool cancel_sent() const { return cancel_sent_; }
   bool gave_up() const { return gave_up_; }
   bool copying() const { return copying_; }
@@ -90,6 +93,7 @@ class Reception {
   int64_t bytes_received_ = 0;
   // Of them, those that the sink has had.
   int64_t bytes_taken_ = 0;
+  int64_t rows_streamed_ = 0;
   // All that came on a TCP connection before this answer; unset for a unix socket, and with a
   // sink.
   std::optional<int64_t> tcp_bytes_before_;

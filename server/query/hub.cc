@@ -55,6 +55,11 @@ void Hub::Leave(const std::shared_ptr<Subscriber>& subscriber) {
   wake_.Raise();
 }
 
+int Hub::subscribers() const {
+  MutexLock lock(&mu_);
+  return subscribers_;
+}
+
 void Hub::Close() {
   {
     MutexLock lock(&mu_);

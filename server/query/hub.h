@@ -45,6 +45,7 @@ class Hub {
   void Leave(const std::shared_ptr<Subscriber>& subscriber);
   // Ends all: DRAINING.
   void Close();
+  int subscribers() const;
 
  private:
   void Run();
@@ -69,7 +70,7 @@ class Hub {
   std::atomic<bool> closing_{false};
   postgres::Interrupt wake_;
 
-  Mutex mu_;
+  mutable Mutex mu_;
   int subscribers_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<std::string, int> subscribers_of_caller_ ABSL_GUARDED_BY(mu_);
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

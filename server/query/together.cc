@@ -83,9 +83,8 @@ void EndWithResult(const Seat& seat, const absl::Status& status) {
     companion->end = {status, /*again=*/false};
     if (!status.ok()) continue;
     if (merged) *companion->response->mutable_result() = result;
-    v1::CallInfo* info = companion->response->mutable_info();
-    *info = InfoOf(*companion->cost);
-    if (merged) info->set_source(v1::CallInfo::CONSOLIDATED);
+    companion->cost->is_merged = merged;
+    *companion->response->mutable_info() = InfoOf(*companion->cost);
   }
 }
 

@@ -82,7 +82,9 @@ v1::CallInfo InfoOf(const CallCost& cost) {
   *info.mutable_database_time() = ToProto(cost.database_time);
   info.set_round_trips(cost.round_trips);
   info.set_attempts(cost.attempts);
-  info.set_source(cost.is_repeated ? v1::CallInfo::REPLAYED : v1::CallInfo::DATABASE);
+  info.set_source(cost.is_repeated ? v1::CallInfo::REPLAYED
+                  : cost.is_merged ? v1::CallInfo::CONSOLIDATED
+                                   : v1::CallInfo::DATABASE);
   info.set_backend_pid(cost.backend_pid);
   info.set_flight_statements(cost.flight_statements);
   return info;

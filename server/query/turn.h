@@ -33,8 +33,9 @@ struct CallCost {
   bool flies_again_as_read = false;
   // Of a call with a request_id: a COMMIT was sent in an earlier try, and what became of it is not known yet.
   bool commit_is_unknown = false;
-  // Its answer is that of an earlier call.
+  // Its answer is that of an earlier call; of another one in its flight.
   bool is_repeated = false;
+  bool is_merged = false;
 };
 
 // What a call has cost, as the API tells it.

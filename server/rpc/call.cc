@@ -66,6 +66,10 @@ std::vector<admission::WaiterPtr> Call::ServeTogether(std::vector<admission::Wai
     companions.push_back(std::move(companion));
   }
   work_->RunTogether(&companions, &connection, &line_);
+  observe::CompanyServed served;
+  served.calls = static_cast<int>(companions.size());
+  for (const query::Companion& companion : companions) served.merged += companion.cost->is_merged ? 1 : 0;
+  observer_.Record(served);
   std::vector<admission::WaiterPtr> unfinished;
   for (size_t i = 0; i < company.size(); ++i) {
     if (!static_cast<Call&>(*company[i]).EndTurn(companions[i].end)) unfinished.push_back(std::move(company[i]));
@@ -82,6 +86,8 @@ bool Call::EndTurn(const query::TurnEnd& end) {
     Finish(untouched ? last_turn_.Or(end.status, cost_.statement) : end.status);
     return true;
   }
+  const std::string sqlstate = SqlStateOf(end.status);
+  observer_.Record(observe::CallRetried{sqlstate.empty() ? ReasonOf(end.status) : sqlstate});
   last_turn_.Keep(end.status, cost_.statement);
   waiting_since_ = absl::Now();
   if (!token_.cancelled() && waiting_since_ < facts_.time.work_until) return false;
@@ -105,10 +111,15 @@ void Call::Finish(const absl::Status& status) {
   observe::CallFinished event;
   event.method = facts_.method;
   event.caller = facts_.caller.name;
+  event.priority = static_cast<observe::CallPriority>(work_->priority());
   event.status = status;
+  event.took = absl::Now() - facts_.arrived_at;
   event.queue_time = cost_.queue_time;
   event.database_time = cost_.database_time;
+  event.round_trips = cost_.round_trips;
   event.attempts = cost_.attempts;
+  event.is_merged = cost_.is_merged;
+  event.is_repeated = cost_.is_repeated;
   if (facts_.echo_sql) event.statements = work_->StatementTexts();
   observer_.Record(event);
 

@@ -24,28 +24,18 @@ using testing_support::PostgresServer;
 
 class AccessTest : public testing::Test {
  protected:
-  static std::string HashOf(const std::string& token) {
-    testing_support::TempDir directory;
-    const std::string path = directory.Write("token", token);
-    testing_support::Process::Options options;
-    options.command = {"sha256sum", path};
-    options.output_path = directory.File("hash");
-    testing_support::RunOrDie(options);
-    return testing_support::ReadFile(options.output_path).substr(0, 64);
-  }
-
   std::string Callers(const std::string& writers_token) {
     return absl::StrCat(R"({"callers": [
       {"name": "writer", "token_sha256": ")",
-                        HashOf(writers_token), R"(", "permissions": ["sql"]},
+                        testing_support::TokenHash(writers_token), R"(", "permissions": ["sql"]},
       {"name": "reader", "token_sha256": ")",
-                        HashOf("reader-token"), R"(", "permissions": ["read_only"]},
+                        testing_support::TokenHash("reader-token"), R"(", "permissions": ["read_only"]},
       {"name": "loader", "token_sha256": ")",
-                        HashOf("loader-token"), R"(", "permissions": ["copy"]},
+                        testing_support::TokenHash("loader-token"), R"(", "permissions": ["copy"]},
       {"name": "dumper", "token_sha256": ")",
-                        HashOf("dumper-token"), R"(", "permissions": ["read_only", "copy"]},
+                        testing_support::TokenHash("dumper-token"), R"(", "permissions": ["read_only", "copy"]},
       {"name": "listener", "token_sha256": ")",
-                        HashOf("listener-token"), R"(", "permissions": ["listen"]},
+                        testing_support::TokenHash("listener-token"), R"(", "permissions": ["listen"]},
       {"name": "service", "certificate_san": "spiffe://test/service", "permissions": ["sql"]}]})");
   }
 

@@ -28,7 +28,7 @@ Ended RunSluiced(const std::vector<std::string>& flags, const std::string& datab
   Process::Options options;
   options.command = {testing_support::SluicedPath()};
   options.command.insert(options.command.end(), flags.begin(), flags.end());
-  options.environment = {{"DATABASE_URL", database_url}};
+  options.environment = {{"DATABASE_URL", database_url}, {"SLUICE_ADMIN_LISTEN", "off"}};
   options.output_path = directory.File("output");
   Process process(options);
   const int exit_code = process.Wait();
@@ -124,7 +124,7 @@ TEST(StartupTest, ALogThatNobodyReadsKeepsItFromNothing) {
   const std::string address = "unix:" + directory.File("sluice");
   Process::Options options;
   options.command = {testing_support::SluicedPath(), "--listen=" + address};
-  options.environment = {{"DATABASE_URL", "postgresql://u@/d?host=/nonexistent"}};
+  options.environment = {{"DATABASE_URL", "postgresql://u@/d?host=/nonexistent"}, {"SLUICE_ADMIN_LISTEN", "off"}};
   // Opened anew: blocking.
   options.output_path = absl::StrCat("/proc/self/fd/", ends[1]);
   Process process(options);

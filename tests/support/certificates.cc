@@ -41,4 +41,13 @@ Certificates::Pair Certificates::IssueWeak() const {
   return pair;
 }
 
+std::string TokenHash(const std::string& token) {
+  TempDir directory;
+  Process::Options options;
+  options.command = {"sha256sum", directory.Write("token", token)};
+  options.output_path = directory.File("hash");
+  RunOrDie(options);
+  return ReadFile(options.output_path).substr(0, 64);
+}
+
 }  // namespace sluice::testing_support

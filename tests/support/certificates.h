@@ -26,6 +26,9 @@ class Certificates {
   TempDir directory_;
 };
 
+// SHA-256 of a token, as a file of callers has it.
+std::string TokenHash(const std::string& token);
+
 }  // namespace sluice::testing_support
 
 #endif  // SLUICE_TESTS_SUPPORT_CERTIFICATES_H_

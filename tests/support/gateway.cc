@@ -18,8 +18,12 @@ Gateway::Gateway(const std::string& database_url, const std::vector<std::string>
   const std::string port_file = directory_.File("port");
   Process::Options options;
   options.command = {SluicedPath(), "--port_file=" + port_file};
-  bool listens = false;
-  for (const std::string& flag : flags) listens |= absl::StartsWith(flag, "--listen=");
+  bool listens = false, has_admin = false;
+  for (const std::string& flag : flags) {
+    listens |= absl::StartsWith(flag, "--listen=");
+    has_admin |= absl::StartsWith(flag, "--admin_listen=");
+  }
+  if (!has_admin) options.command.push_back("--admin_listen=off");
   if (!listens) options.command.push_back("--listen=unix:" + directory_.File("sluice"));
   options.command.insert(options.command.end(), flags.begin(), flags.end());
   options.environment = {{"DATABASE_URL", database_url}, {"SLUICE_DRAIN_DELAY", "50ms"}};
@@ -42,6 +46,14 @@ bool Gateway::AwaitReady() const {
 
 bool Gateway::Logs(const std::string& text) const {
   return Eventually([&] { return absl::StrContains(log(), text); });
+}
+
+std::string Gateway::AdminAddress() const {
+  constexpr absl::string_view kField = "\"admin\":\"";
+  if (!Logs(std::string(kField))) std::abort();
+  const std::string text = log();
+  const size_t begin = text.find(std::string(kField)) + kField.size();
+  return text.substr(begin, text.find('"', begin) - begin);
 }
 
 client::Database Gateway::Client() const { return *client::Database::Open(address_); }

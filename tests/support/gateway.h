@@ -24,6 +24,8 @@ class Gateway {
   bool AwaitReady() const;
 
   const std::string& address() const { return address_; }
+  // Of one with --admin_listen and --log_format=json.
+  std::string AdminAddress() const;
   client::Database Client() const;
   std::string log() const { return ReadFile(directory_.File("sluiced.log")); }
   // Waits for a text in the log, which a thread of its own writes.

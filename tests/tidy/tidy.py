@@ -32,7 +32,7 @@ forbid(r"\b(throw|catch)\b|#include <(pqxx|libpq)", "exceptions, libpqxx and lib
        but=("server/postgres/",))
 forbid(r"\bstd::thread\b", "threads have owners (ARCHITECTURE.md)", "server/",
        but=("server/admission/line", "server/postgres/pool", "server/postgres/canceller", "server/query/hub", "server/readiness",
-            "server/observe/log"))
+            "server/observe/log", "server/admin/port"))
 forbid(r"std::(cerr|cout)|\b(f|v)?printf\(|fputs\(", "only server/observe writes logs, and main what is asked of it", "server/",
        but=("server/observe/", "server/main.cc"))
 forbid(r"\b(SleepFor|usleep|sleep_for|sleep)\(", "tests wait for what they wait for (Eventually), never for time", "tests/",

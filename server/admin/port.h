@@ -1,0 +1,61 @@
+#ifndef SLUICE_SERVER_ADMIN_PORT_H_
+#define SLUICE_SERVER_ADMIN_PORT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "server/auth/authenticator.h"
+#include "server/observe/state.h"
+
+namespace httplib {
+class Server;
+struct Request;
+struct Response;
+}  // namespace httplib
+
+namespace sluice::admin {
+
+// The operators' door: HTTP on a listener of its own, so that it answers also when every caller's does not.
+//   /livez         200 as long as the process answers, whatever became of the database
+//   /readyz        200 if health says SERVING, else 503; with why, for who may see it
+//   /metrics       for Prometheus
+//   /statusz.json  what is now
+// The first three are for everybody who reaches it. The last one is for this machine's own users, and for callers with
+// the permission `admin`, by their bearer tokens.
+class Port {
+ public:
+  struct Options {
+    // host:port; port 0 is any free one.
+    std::string listen;
+  };
+  struct Sources {
+    std::function<observe::State()> state;
+    std::function<std::string()> metrics;
+    // Null where the gateway does not know its callers: then nobody from elsewhere is one.
+    const auth::Authenticator* authenticator = nullptr;
+  };
+
+  // UNAVAILABLE if it can not listen there. What the sources need must outlive it.
+  static absl::StatusOr<std::unique_ptr<Port>> Start(const Options& options, Sources sources);
+  ~Port();
+
+  // With the port in use.
+  const std::string& address() const { return address_; }
+
+ private:
+  Port(std::unique_ptr<httplib::Server> server, Sources sources);
+  void AddPages();
+  bool MaySeeAll(const httplib::Request& request) const;
+
+  const Sources sources_;
+  const std::unique_ptr<httplib::Server> server_;
+  std::string address_;
+  std::thread thread_;
+};
+
+}  // namespace sluice::admin
+
+#endif  // SLUICE_SERVER_ADMIN_PORT_H_

@@ -1,0 +1,227 @@
+#include "server/observe/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <iterator>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "server/base/error.h"
+#include "server/base/mutex.h"
+#include "server/observe/gauges.h"
+
+namespace sluice::observe {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Histogram;
+using prometheus::Labels;
+
+// From half a millisecond, which a point read takes nearby, to what a call may take without a deadline of its own.
+const Histogram::BucketBoundaries& Seconds() {
+  static const auto& bounds = *new Histogram::BucketBoundaries{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                               0.25,   0.5,   1,      2.5,   5,    10,    30};
+  return bounds;
+}
+
+const Histogram::BucketBoundaries& Sizes() {
+  static const auto& bounds = *new Histogram::BucketBoundaries{1, 2, 4, 8, 16, 32, 64, 128, 1000};
+  return bounds;
+}
+
+// The classes that PostgreSQL's documentation lists (appendix A), and those of the standard that extensions use. A
+// statement may RAISE any other one.
+constexpr absl::string_view kClasses[] = {"00", "01", "02", "03", "08", "09", "0A", "0B", "0F", "0L", "0P",
+                                          "0Z", "20", "21", "22", "23", "24", "25", "26", "27", "28", "2B",
+                                          "2D", "2F", "34", "38", "39", "3B", "3D", "3F", "40", "42", "44",
+                                          "53", "54", "55", "57", "58", "72", "F0", "HV", "P0", "PT", "XX"};
+
+std::string ClassOf(const std::string& sqlstate) {
+  if (sqlstate.empty()) return "none";
+  for (const absl::string_view known : kClasses) {
+    if (absl::string_view(sqlstate).substr(0, 2) == known) return std::string(known);
+  }
+  return "other";
+}
+
+// Values of a label, of which the first so many are told apart.
+class Few {
+ public:
+  explicit Few(size_t values_max) : values_max_(values_max) {}
+
+  std::string operator()(const std::string& value) {
+    MutexLock lock(&mu_);
+    if (values_.contains(value)) return value;
+    if (values_.size() >= values_max_) return "other";
+    values_.insert(value);
+    return value;
+  }
+
+ private:
+  const size_t values_max_;
+  Mutex mu_;
+  absl::flat_hash_set<std::string> values_ ABSL_GUARDED_BY(mu_);
+};
+
+const char* NameOf(CallPriority priority) {
+  switch (priority) {
+    case CallPriority::kHigh: return "high";
+    case CallPriority::kNormal: return "normal";
+    case CallPriority::kLow: return "low";
+  }
+  return "";
+}
+
+double ToSeconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
+
+}  // namespace
+
+struct Metrics::Families {
+  Family<Counter>& Counters(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+  }
+  Family<Histogram>& Histograms(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+  }
+
+  void operator()(const CallFinished& e) {
+    const std::string code = absl::StatusCodeToString(e.status.code());
+    requests.Add({{"method", e.method}, {"code", code}}).Increment();
+    request_seconds.Add({{"method", e.method}}, Seconds()).Observe(ToSeconds(e.took));
+    const Labels rpc = {{"rpc_system_name", "grpc"},
+                        {"rpc_method", absl::StrCat("sluice.v1.Database/", e.method)},
+                        {"rpc_response_status_code", code}};
+    rpc_seconds.Add(rpc, Seconds()).Observe(ToSeconds(e.took));
+    queue_seconds.Add({{"priority", NameOf(e.priority)}}, Seconds()).Observe(ToSeconds(e.queue_time));
+    if (e.round_trips > 0) {
+      database_seconds.Add({{"method", e.method}}, Seconds()).Observe(ToSeconds(e.database_time));
+    }
+    if (e.is_repeated) replayed.Add({}).Increment();
+    if (!e.status.ok()) CountError(e);
+  }
+  void CountError(const CallFinished& e) {
+    const ErrorFacts facts = FactsOf(e.status);
+    const std::string reason = reasons(facts.reason.empty() ? "other" : facts.reason);
+    errors.Add({{"reason", reason}, {"outcome", std::string(OutcomeName(facts.outcome))}}).Increment();
+    if (facts.outcome == v1::OUTCOME_UNKNOWN) unknown.Add({{"method", e.method}}).Increment();
+    if (reason == "GATEWAY_OVERLOADED" || reason == "QUEUE_TIMEOUT" || reason == "DRAINING") {
+      shed.Add({{"priority", NameOf(e.priority)}, {"reason", reason}}).Increment();
+    }
+  }
+
+  void operator()(const FlightEnded& e) {
+    round_trips.Increment();
+    flight_statements.Observe(e.statements);
+    rows.Increment(static_cast<double>(e.rows));
+    bytes_sent.Increment(static_cast<double>(e.bytes_sent));
+    bytes_received.Increment(static_cast<double>(e.bytes_received));
+    for (const std::string& command : e.commands) {
+      statements.Add({{"command", commands(command)}, {"sqlstate_class", "00"}}).Increment();
+    }
+    const std::string sqlstate_class = e.failed ? ClassOf(e.sqlstate) : "00";
+    if (e.failed) statements.Add({{"command", "failed"}, {"sqlstate_class", sqlstate_class}}).Increment();
+    Labels operation = {{"db_system_name", "postgresql"},
+                        {"db_operation_name", OperationOf(e)},
+                        {"error_type", e.failed ? sqlstate_class : ""}};
+    if (!e.failed) operation.erase("error_type");
+    operation_seconds.Add(operation, Seconds()).Observe(ToSeconds(e.took));
+    if (e.cancel != FlightEnded::Cancel::kNone) {
+      const bool sent = e.cancel == FlightEnded::Cancel::kSent;
+      cancels.Add({{"result", sent ? "sent" : "can_not"}}).Increment();
+    }
+  }
+  // OpenTelemetry's way: BATCH where there are several.
+  std::string OperationOf(const FlightEnded& e) {
+    if (e.statements > 1) return "BATCH";
+    return e.commands.empty() ? "unknown" : commands(e.commands[0]);
+  }
+
+  void operator()(const CompanyServed& e) {
+    coalesced.Observe(e.calls);
+    merged.Add({{"where", "flight"}}).Increment(e.merged);
+  }
+  void operator()(const CallRetried& e) {
+    retries.Add({{"why", reasons(e.why.empty() ? "other" : e.why)}}).Increment();
+  }
+  void operator()(const ConnectionOpened& e) { connect_seconds.Observe(ToSeconds(e.took)); }
+  void operator()(const ConnectionFailed& e) {
+    connect_failures.Add({{"sqlstate_class", ClassOf(e.sqlstate)}}).Increment();
+  }
+  void operator()(const ConnectionDiscarded& e) { discards.Add({{"reason", reasons(e.why)}}).Increment(); }
+  void operator()(const ListenerLost&) { listener_losses.Increment(); }
+  void operator()(const LinesDropped& e) { log_dropped.Increment(static_cast<double>(e.lines)); }
+  template <typename Other>
+  void operator()(const Other&) {}
+
+  prometheus::Registry registry;
+  // Our own, PostgreSQL's conditions and what a caller's function makes up.
+  Few reasons{400};
+  Few commands{200};
+
+  Family<Counter>& requests = Counters("sluice_requests_total", "Calls that have ended, by method and gRPC's code.");
+  Family<Histogram>& request_seconds =
+      Histograms("sluice_request_duration_seconds", "From a call's arrival to its answer.");
+  Family<Histogram>& rpc_seconds = Histograms("rpc_server_call_duration_seconds", "The same, by OpenTelemetry's name.");
+  Family<Histogram>& queue_seconds =
+      Histograms("sluice_queue_wait_seconds", "What of it a call waited for a connection.");
+  Family<Histogram>& database_seconds =
+      Histograms("sluice_database_seconds", "What of it the database, and the way there and back, took.");
+  Counter& round_trips =
+      Counters("sluice_round_trips_total", "Messages to the database, each with its answer.").Add({});
+  Family<Counter>& errors = Counters("sluice_errors_total",
+                                     "Calls that failed, by reason and by what became of their work (docs/errors.md).");
+  Family<Counter>& unknown =
+      Counters("sluice_outcome_unknown_total", "Calls of whose work nobody knows whether it was done.");
+  Family<Counter>& shed = Counters("sluice_shed_total", "Calls that were refused, or had waited in vain, unserved.");
+  Family<Counter>& retries =
+      Counters("sluice_retries_total", "Turns that calls had after their first, by SQLSTATE or reason.");
+  Family<Counter>& replayed =
+      Counters("sluice_replayed_total", "Calls with a request_id that got the answer of an earlier one.");
+  Histogram& flight_statements =
+      Histograms("sluice_flight_statements", "Statements in one message to the database.").Add({}, Sizes());
+  Histogram& coalesced =
+      Histograms("sluice_coalesced_statements", "Calls that shared a flight, where at least two did.").Add({}, Sizes());
+  Family<Counter>& merged =
+      Counters("sluice_consolidated_total", "Calls that got the answer of another one that asked for the same.");
+  Family<Counter>& statements =
+      Counters("sluice_statements_total", "Statements that PostgreSQL completed, by command, and those that failed.");
+  Family<Histogram>& operation_seconds =
+      Histograms("db_client_operation_duration_seconds", "One message to the database and its answer.");
+  Counter& rows = Counters("sluice_rows_total", "Rows that the database sent.").Add({});
+  Counter& bytes_sent = Counters("sluice_bytes_sent_total", "Of messages to the database.").Add({});
+  Counter& bytes_received = Counters("sluice_bytes_received_total", "Of its answers, about.").Add({});
+  Family<Counter>& cancels =
+      Counters("sluice_cancel_requests_total", "Flights that were cut short, and whether a cancel could be sent.");
+  Histogram& connect_seconds =
+      Histograms("db_client_connection_create_time_seconds", "To open a connection.").Add({}, Seconds());
+  Family<Counter>& connect_failures =
+      Counters("sluice_connect_failures_total", "Attempts to open a connection that came to nothing.");
+  Family<Counter>& discards = Counters("sluice_connection_discards_total", "Connections that were closed, by reason.");
+  Counter& listener_losses =
+      Counters("sluice_listener_losses_total", "Times that the connection for LISTEN was lost.").Add({});
+  Counter& log_dropped = Counters("sluice_log_lines_dropped_total", "Lines that the log had no room for.").Add({});
+};
+
+Metrics::Metrics() : families_(std::make_unique<Families>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::Record(const Event& event) { std::visit(*families_, event); }
+
+std::string Metrics::Text(const State& state) const {
+  std::vector<prometheus::MetricFamily> all = families_->registry.Collect();
+  std::vector<prometheus::MetricFamily> gauges = GaugesOf(state);
+  all.insert(all.end(), std::make_move_iterator(gauges.begin()), std::make_move_iterator(gauges.end()));
+  return prometheus::TextSerializer().Serialize(all);
+}
+
+}  // namespace sluice::observe

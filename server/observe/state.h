@@ -1,0 +1,55 @@
+#ifndef SLUICE_SERVER_OBSERVE_STATE_H_
+#define SLUICE_SERVER_OBSERVE_STATE_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace sluice::observe {
+
+// What is now, rather than what has happened.
+struct PoolState {
+  // As health calls it ("database/default").
+  std::string name = "default";
+  // Its URL, without credentials.
+  std::string url;
+  int connections_max = 0;
+  int open = 0;
+  // Of them, those that serve a call, and those that one stream or transaction has for itself.
+  int used = 0;
+  int held = 0;
+  // Of the last connection that was opened; empty before the first.
+  std::string server_version;
+  std::string jit_strategy;
+  bool behind_pooler = false;
+  bool tls = false;
+  // Infinite until it is known.
+  absl::Duration round_trip = absl::InfiniteDuration();
+  // Why there is no connection at all; empty if there is one.
+  std::string last_failure;
+};
+
+struct LineState {
+  // By CallPriority.
+  std::array<size_t, 3> waiting = {};
+  absl::Duration oldest_wait;
+  size_t bytes = 0;
+};
+
+struct State {
+  std::string version;
+  absl::Time started_at;
+  bool ready = false;
+  bool draining = false;
+  int calls_in_progress = 0;
+  // Who listens to notifications.
+  int subscribers = 0;
+  PoolState pool;
+  LineState line;
+};
+
+}  // namespace sluice::observe
+
+#endif  // SLUICE_SERVER_OBSERVE_STATE_H_

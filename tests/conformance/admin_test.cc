@@ -1,0 +1,193 @@
+// The operators' port: what it tells, and whom.
+
+#include <httplib.h>
+#include <signal.h>
+
+#include <future>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tests/conformance/fixture.h"
+#include "tests/support/certificates.h"
+
+namespace sluice {
+namespace {
+
+using testing_support::Eventually;
+using testing_support::Gateway;
+
+class AdminTest : public ConformanceTest {
+ protected:
+  AdminTest()
+      : observed_(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json"}), db_(observed_.Client()) {}
+
+  static httplib::Result Get(const Gateway& gateway, const std::string& page, const httplib::Headers& headers = {}) {
+    httplib::Client browser(absl::StrCat("http://", gateway.AdminAddress()));
+    return browser.Get(page.c_str(), headers);
+  }
+  std::string Metrics() { return Get(observed_, "/metrics")->body; }
+  // Of the series with exactly this name and these labels; -1 if there is none.
+  double Metric(const std::string& series) {
+    for (const absl::string_view line : absl::StrSplit(Metrics(), '\n')) {
+      double value = 0;
+      if (absl::StartsWith(line, series + " ") && absl::SimpleAtod(line.substr(series.size() + 1), &value))
+        return value;
+    }
+    return -1;
+  }
+
+  Gateway observed_;
+  client::Database db_;
+};
+
+TEST_F(AdminTest, MetricsCountWhatWasDone) {
+  ASSERT_TRUE(Eventually([this] { return Metric("sluice_ready") == 1; }));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(db_.Execute("SELECT generate_series(1, 10)").ok());
+  EXPECT_FALSE(db_.Execute("SELECT 1 / 0").ok());
+  client::CallOptions high;
+  high.priority = v1::PRIORITY_HIGH;
+  ASSERT_TRUE(db_.Execute(client::Statement("CREATE TABLE IF NOT EXISTS counted ()"), high).ok());
+  ASSERT_TRUE(Eventually([this] { return Metric(R"(sluice_requests_total{code="OK",method="Execute"})") == 4; }));
+  EXPECT_EQ(Metric(R"(sluice_requests_total{code="INVALID_ARGUMENT",method="Execute"})"), 1) << Metrics();
+  EXPECT_EQ(Metric(R"(sluice_errors_total{outcome="ROLLED_BACK",reason="DIVISION_BY_ZERO"})"), 1) << Metrics();
+  EXPECT_EQ(Metric(R"(sluice_statements_total{command="failed",sqlstate_class="22"})"), 1);
+  EXPECT_EQ(Metric(R"(sluice_statements_total{command="CREATE TABLE",sqlstate_class="00"})"), 1);
+  EXPECT_EQ(Metric(R"(sluice_queue_wait_seconds_count{priority="high"})"), 1);
+  EXPECT_EQ(Metric(R"(sluice_request_duration_seconds_count{method="Execute"})"), 5);
+  EXPECT_GE(Metric("sluice_round_trips_total"), 5);
+  EXPECT_GE(Metric("sluice_rows_total"), 30);
+  EXPECT_GT(Metric("sluice_bytes_sent_total"), 0);
+  EXPECT_GT(Metric("sluice_bytes_received_total"), 0);
+}
+
+TEST_F(AdminTest, MetricsTellHowCallsSharedFlights) {
+  const Gateway narrow(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json", "--pool_size=1"});
+  ASSERT_TRUE(narrow.AwaitReady());
+  testing_support::Direct blocker = Direct();
+  blocker.Run("SELECT pg_advisory_lock(77)");
+  const client::Database db = narrow.Client();
+  // What a statement costs is known once it has flown alone.
+  ASSERT_TRUE(db.Execute("SELECT $1", 0).ok());
+  auto first = std::async(std::launch::async, [&] { return db.Execute("SELECT pg_advisory_xact_lock(77)"); });
+  ASSERT_TRUE(Eventually([this] {
+    return Direct().Value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == "1";
+  }));
+  std::vector<std::future<absl::StatusOr<client::Result>>> others;
+  for (int i = 0; i < 6; ++i) {
+    others.push_back(std::async(std::launch::async, [&db, i] { return db.Execute("SELECT $1", i / 2); }));
+  }
+  const auto line_has_six = [&] {
+    return absl::StrContains(Get(narrow, "/metrics")->body, "sluice_line_length{priority=\"normal\"} 6");
+  };
+  EXPECT_TRUE(Eventually(line_has_six));
+  EXPECT_TRUE(absl::StrContains(Get(narrow, "/metrics")->body, "state=\"used\"} 1"));
+  blocker.Run("SELECT pg_advisory_unlock(77)");
+  EXPECT_TRUE(first.get().ok());
+  for (auto& other : others) EXPECT_TRUE(other.get().ok());
+  const std::string metrics = Get(narrow, "/metrics")->body;
+  EXPECT_TRUE(absl::StrContains(metrics, "sluice_coalesced_statements_sum 6")) << metrics;
+  EXPECT_TRUE(absl::StrContains(metrics, "sluice_consolidated_total{where=\"flight\"} 3")) << metrics;
+}
+
+TEST_F(AdminTest, PromtoolHasNothingToSayAboutThem) {
+  ASSERT_FALSE(db_.Execute("SELECT 1 / 0").ok());
+  testing_support::TempDir directory;
+  testing_support::Process::Options promtool;
+  promtool.command = {"promtool", "check", "metrics"};
+  promtool.input_path = directory.Write("metrics", Metrics());
+  promtool.output_path = directory.File("output");
+  const int exit_code = testing_support::Process(promtool).Wait();
+  EXPECT_EQ(exit_code, 0) << testing_support::ReadFile(promtool.output_path);
+  EXPECT_EQ(testing_support::ReadFile(promtool.output_path), "");
+}
+
+TEST_F(AdminTest, WhateverCallersSendSeriesAreBounded) {
+  const auto series = [this] {
+    const std::vector<std::string> lines = absl::StrSplit(Metrics(), '\n');
+    return lines.size();
+  };
+  const auto raise = [this](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      EXPECT_FALSE(db_.Execute(absl::StrCat("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '", i, "'; END $$")).ok());
+    }
+  };
+  raise(60000, 60500);
+  const size_t before = series();
+  raise(70000, 70500);
+  EXPECT_LE(series(), before + 20);
+}
+
+TEST_F(AdminTest, LivezIsTheProcessAndReadyzTheDatabase) {
+  ASSERT_TRUE(observed_.AwaitReady());
+  EXPECT_EQ(Get(observed_, "/livez")->status, 200);
+  EXPECT_EQ(Get(observed_, "/readyz")->status, 200);
+  const Gateway lost("postgresql://nobody@127.0.0.1:1/none", {"--admin_listen=127.0.0.1:0", "--log_format=json"});
+  EXPECT_EQ(Get(lost, "/livez")->status, 200);
+  ASSERT_TRUE(Eventually([&] { return absl::StrContains(Get(lost, "/readyz")->body, "refused"); }));
+  EXPECT_EQ(Get(lost, "/readyz")->status, 503);
+}
+
+TEST_F(AdminTest, StatuszTellsWhatIsNow) {
+  ASSERT_TRUE(observed_.AwaitReady());
+  const nlohmann::json status = nlohmann::json::parse(Get(observed_, "/statusz.json")->body);
+  EXPECT_EQ(status["ready"], true);
+  EXPECT_EQ(status["pools"][0]["connections_max"], 15);
+  EXPECT_GE(status["pools"][0]["open"], 1);
+  EXPECT_FALSE(status["pools"][0]["server_version"].is_null());
+}
+
+TEST_F(AdminTest, StrangersSeeNoMoreThanAProbeNeeds) {
+  const httplib::Headers another_name = {{"Host", "evil.example"}};
+  EXPECT_EQ(Get(observed_, "/livez", another_name)->status, 200);
+  EXPECT_EQ(Get(observed_, "/metrics", another_name)->status, 200);
+  EXPECT_EQ(Get(observed_, "/statusz.json", another_name)->status, 403);
+  EXPECT_EQ(Get(observed_, "/statusz.json")->status, 200);
+}
+
+TEST_F(AdminTest, ACallerWithThePermissionMaySeeAll) {
+  testing_support::TempDir directory;
+  const std::string callers = directory.Write(
+      "callers.json", absl::StrCat(R"({"callers": [{"name": "operator", "token_sha256": ")",
+                                   testing_support::TokenHash("operators"), R"(", "permissions": ["admin"]},
+                                   {"name": "shop", "token_sha256": ")",
+                                   testing_support::TokenHash("shops"), R"(", "permissions": ["sql"]}]})"));
+  const Gateway known(postgres_->Url(),
+                      {"--admin_listen=127.0.0.1:0", "--log_format=json", "--callers_file=" + callers});
+  const auto status_for = [&known](const std::string& token) {
+    return Get(known, "/statusz.json", {{"Host", "gateway.example"}, {"Authorization", "Bearer " + token}})->status;
+  };
+  EXPECT_EQ(status_for("operators"), 200);
+  EXPECT_EQ(status_for("shops"), 403);
+  EXPECT_EQ(status_for("nobodys"), 403);
+}
+
+TEST_F(AdminTest, APortThatIsTakenIsSaidAtOnce) {
+  testing_support::TempDir directory;
+  testing_support::Process::Options second;
+  second.command = {testing_support::SluicedPath(), absl::StrCat("--admin_listen=", observed_.AdminAddress()),
+                    absl::StrCat("--listen=unix:", directory.File("socket"))};
+  second.environment = {{"DATABASE_URL", postgres_->Url()}};
+  second.output_path = directory.File("output");
+  testing_support::Process process(second);
+  EXPECT_EQ(process.Wait(), 69);
+  EXPECT_TRUE(absl::StrContains(testing_support::ReadFile(second.output_path), "admin_listen: can not listen on"))
+      << testing_support::ReadFile(second.output_path);
+}
+
+TEST_F(AdminTest, WhileItDrainsItSaysSo) {
+  Gateway draining(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json"},
+                   {{"SLUICE_DRAIN_DELAY", "30s"}});
+  ASSERT_TRUE(draining.AwaitReady());
+  draining.process().Signal(SIGTERM);
+  EXPECT_TRUE(Eventually([&] { return Get(draining, "/readyz")->body == "draining\n"; }));
+  EXPECT_EQ(Get(draining, "/livez")->status, 200);
+}
+
+}  // namespace
+}  // namespace sluice
