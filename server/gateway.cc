@@ -41,6 +41,7 @@ rpc::DatabaseService::Options ServiceOptions(const config::Config& config) {
   options.calls_max = 2 * config.line_length_max + config.pool_size;
   if (config.listen_database.has_value()) options.calls_max += query::Hub::Options().subscribers_max;
   options.echo_sql = config.echo_sql;
+  options.slow_call = config.slow_call > absl::ZeroDuration() ? config.slow_call : absl::InfiniteDuration();
   return options;
 }
 

@@ -83,6 +83,7 @@ v1::CallOptions ToProto(const CallOptions& options) {
   proto.set_alone(options.alone);
   proto.set_request_id(options.request_id);
   proto.set_priority(options.priority);
+  proto.set_tag(options.tag);
   if (options.identity.has_value()) *proto.mutable_identity() = *options.identity;
   *proto.mutable_result() = options.result;
   return proto;

@@ -47,6 +47,8 @@ struct CallOptions {
   // Execute and ExecuteAtomic: done once, however often it is made (sluice.v1.CallOptions.request_id); so it is tried
   // again whatever became of its answer, within the timeout and Database::Options::retries_max.
   std::string request_id;
+  // What kind of call this is, for those who operate the gateway and the database (sluice.v1.CallOptions.tag).
+  std::string tag;
   // Among this caller's calls that wait (sluice.v1.Priority).
   v1::Priority priority = v1::PRIORITY_UNSPECIFIED;
   // Never in one flight with others that wait (sluice.v1.CallOptions.alone).
@@ -65,6 +67,8 @@ struct TransactionOptions {
   absl::Duration idle_timeout = absl::Seconds(5);
   v1::TransactionOptions transaction;
   std::optional<v1::Identity> identity;
+  // As CallOptions has it.
+  std::string tag;
   v1::ResultOptions result;
 };
 

@@ -198,6 +198,7 @@ Transaction Database::Begin(const TransactionOptions& options) const {
   v1::TransactRequest::Begin* begin = request.mutable_begin();
   *begin->mutable_transaction() = options.transaction;
   if (options.identity.has_value()) *begin->mutable_options()->mutable_identity() = *options.identity;
+  begin->mutable_options()->set_tag(options.tag);
   *begin->mutable_options()->mutable_result() = options.result;
   const auto to_proto = [](absl::Duration duration) {
     return google::protobuf::util::TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(duration));

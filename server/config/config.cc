@@ -174,6 +174,7 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
                       : log_format == "text" ? LogFormat::kText
                                              : LogFormat::kAuto;
   config.echo_sql = check.Bool("echo_sql");
+  config.slow_call = check.Duration("slow_call", absl::ZeroDuration(), kDay);
   config.port_file = check.Text("port_file");
   if (!problems->empty()) return std::nullopt;
   return config;

@@ -49,6 +49,7 @@ struct Config {
   absl::Duration drain_grace;
   LogFormat log_format = LogFormat::kAuto;
   bool echo_sql = false;
+  absl::Duration slow_call;  // zero for none
   std::string port_file;
 };
 

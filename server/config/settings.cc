@@ -174,6 +174,7 @@ const std::vector<Setting>& Settings() {
       {"drain_grace", "SLUICE_DRAIN_GRACE", "10s", "After that, how long calls may take to end."},
       {"log_format", "SLUICE_LOG_FORMAT", "auto", "json, text, or auto: text on a terminal."},
       {"echo_sql", "SLUICE_ECHO_SQL", "false", "Logs the text of every statement, never its values."},
+      {"slow_call", "SLUICE_SLOW_CALL", "1s", "A call (no stream) that takes the database so long is logged with the shapes of its statements, without values; 0s for none."},
       {"port_file", "SLUICE_PORT_FILE", "", "A file that gets the address in use once calls are served; for tests and supervisors."},
       {"config_file", "SLUICE_CONFIG_FILE", "", "File of name = value lines; everything else wins over it."},
   };

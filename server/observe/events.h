@@ -120,8 +120,16 @@ struct CallFinished {
   // Answered with what another call got, now or (with a request_id) before.
   bool is_merged = false;
   bool is_repeated = false;
+  // What the caller calls this kind of call; may be empty.
+  std::string tag;
   // Statement texts, without values; only with --echo_sql.
   std::vector<std::string> statements;
+  // Of a call whose statements took long: what they are like, without their values. Empty for any other.
+  struct SlowStatement {
+    std::string shape;
+    uint64_t fingerprint = 0;
+  };
+  std::vector<SlowStatement> slow;
 };
 
 using Event =

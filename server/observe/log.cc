@@ -97,11 +97,17 @@ struct Describe {
         fields["message"] = facts.message;
       }
     }
+    if (!e.tag.empty()) fields["tag"] = e.tag;
     fields["queue_ms"] = Milliseconds(e.queue_time);
     fields["database_ms"] = Milliseconds(e.database_time);
     if (e.attempts > 1) fields["attempts"] = e.attempts;
     if (!e.statements.empty()) fields["statements"] = e.statements;
-    return {e.status.ok() ? Level::kInfo : Level::kWarning, "call", std::move(fields)};
+    for (const CallFinished::SlowStatement& slow : e.slow) {
+      fields["slow"].push_back(
+          {{"fingerprint", absl::StrCat(absl::Hex(slow.fingerprint, absl::kZeroPad16))}, {"statement", slow.shape}});
+    }
+    const bool is_well = e.status.ok() && e.slow.empty();
+    return {is_well ? Level::kInfo : Level::kWarning, "call", std::move(fields)};
   }
 };
 
@@ -118,7 +124,7 @@ bool IsWorthALine(const Event& event) {
   if (std::holds_alternative<FlightEnded>(event) || std::holds_alternative<CompanyServed>(event)) return false;
   if (std::holds_alternative<CallRetried>(event)) return false;
   const auto* call = std::get_if<CallFinished>(&event);
-  return call == nullptr || !call->status.ok() || !call->statements.empty();
+  return call == nullptr || !call->status.ok() || !call->statements.empty() || !call->slow.empty();
 }
 
 const char* LevelName(Level level) {

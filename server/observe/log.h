@@ -11,7 +11,7 @@ namespace sluice::observe {
 enum class LogFormat { kText, kJson };
 
 // Writes each event as one line: JSON for machines, text for a terminal. Successful calls
-// are left out, unless they carry their statements (--echo_sql).
+// are left out, unless they were slow or carry their statements (--echo_sql).
 //
 // A thread of its own writes, so that a pipe that nobody reads stops no call: what does not fit
 // into its queue is dropped, and a line says how many were.

@@ -96,7 +96,7 @@ struct Metrics::Families {
 
   void operator()(const CallFinished& e) {
     const std::string code = absl::StatusCodeToString(e.status.code());
-    requests.Add({{"method", e.method}, {"code", code}}).Increment();
+    requests.Add({{"method", e.method}, {"code", code}, {"tag", tags(e.tag)}}).Increment();
     request_seconds.Add({{"method", e.method}}, Seconds()).Observe(ToSeconds(e.took));
     const Labels rpc = {{"rpc_system_name", "grpc"},
                         {"rpc_method", absl::StrCat("sluice.v1.Database/", e.method)},
@@ -167,8 +167,12 @@ struct Metrics::Families {
   // Our own, PostgreSQL's conditions and what a caller's function makes up.
   Few reasons{400};
   Few commands{200};
+  // The empty one, too.
+  Few tags{101};
 
-  Family<Counter>& requests = Counters("sluice_requests_total", "Calls that have ended, by method and gRPC's code.");
+  Family<Counter>& requests =
+      Counters("sluice_requests_total",
+               "Calls that have ended, by method, gRPC's code and the tag that their callers gave them.");
   Family<Histogram>& request_seconds =
       Histograms("sluice_request_duration_seconds", "From a call's arrival to its answer.");
   Family<Histogram>& rpc_seconds = Histograms("rpc_server_call_duration_seconds", "The same, by OpenTelemetry's name.");

@@ -1,10 +1,13 @@
 #include "server/query/plan.h"
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/hash/hash.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/error.h"
 #include "server/base/errors.h"
@@ -37,6 +40,16 @@ absl::StatusOr<admission::Priority> PriorityOf(const v1::CallOptions& options) {
     case v1::PRIORITY_HIGH: return admission::Priority::kHigh;
     default: return errors::InvalidField("options.priority", "not one that this gateway knows");
   }
+}
+
+// Nothing that could end the comment which it goes into.
+absl::StatusOr<std::string> TagOf(const v1::CallOptions& options) {
+  constexpr size_t kTagBytesMax = 64;
+  const auto is_good = [](unsigned char c) { return absl::ascii_isalnum(c) || std::strchr("_.:/-", c) != nullptr; };
+  if (options.tag().size() > kTagBytesMax || !absl::c_all_of(options.tag(), is_good)) {
+    return errors::InvalidField("options.tag", "has more than 64 characters, or others than A-Z a-z 0-9 _ . : / -");
+  }
+  return options.tag();
 }
 
 // The statement that makes a flight run as somebody. Both settings in any case: another client
@@ -78,6 +91,7 @@ absl::StatusOr<Plan> PlanAllowedFrame(const v1::CallOptions& options, const v1::
   Plan plan;
   ASSIGN_OR_RETURN(plan.isolation, IsolationOf(transaction));
   ASSIGN_OR_RETURN(plan.priority, PriorityOf(options));
+  ASSIGN_OR_RETURN(plan.tag, TagOf(options));
   plan.read_only = options.read_only() || transaction.read_only();
   plan.request_id = std::move(id);
   plan.deferrable = transaction.deferrable();
@@ -116,6 +130,8 @@ absl::Status AddStatement(const v1::Statement& statement, bool shares_transactio
   const bool in_transaction = shares_transaction || plan->read_only || !plan->identity.empty() || plan->deferrable ||
                               plan->request_id.has_value() || plan->isolation != postgres::Isolation::kDefault;
   if (!facts.may_share_transaction && in_transaction) return errors::NotInTransaction(facts.keyword);
+  // On a line of its own: the statement may end in a -- comment.
+  if (!plan->tag.empty()) absl::StrAppend(&bound.text, "\n/*tag='", plan->tag, "'*/");
   plan->statements.push_back({std::move(bound), &statement.sql()});
   return absl::OkStatus();
 }

@@ -60,6 +60,8 @@ struct Plan {
   // For whom it runs: a statement that sets it, and the role; empty for nobody in particular.
   std::string identity;
   std::string role;
+  // As its caller calls it.
+  std::string tag;
   // It is done once, however often it is asked for (once.h).
   std::optional<RequestId> request_id;
   // What may fly together with others like it, of one caller and identity, once it is known to be

@@ -42,6 +42,7 @@ absl::StatusOr<std::optional<RequestId>> Of(absl::string_view method, const Requ
   rest.mutable_options()->clear_request_id();
   rest.mutable_options()->clear_alone();
   rest.mutable_options()->clear_priority();
+  rest.mutable_options()->clear_tag();
   return RequestId{caller.name, id, Hash(method, rest)};
 }
 

@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "server/base/error.h"
 #include "server/base/errors.h"
+#include "server/sql/shape.h"
 
 namespace sluice::rpc {
 Call::Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, observe::Observer* observer, Door* door)
@@ -120,7 +121,17 @@ void Call::Finish(const absl::Status& status) {
   event.attempts = cost_.attempts;
   event.is_merged = cost_.is_merged;
   event.is_repeated = cost_.is_repeated;
+  event.tag = work_->tag();
   if (facts_.echo_sql) event.statements = work_->StatementTexts();
+  // A stream takes as long as its client likes.
+  if (lane() == admission::Lane::kShort && cost_.database_time >= facts_.slow_call) {
+    for (const std::string& text : work_->StatementTexts()) {
+      sql::Shape shape = sql::ShapeOf(text);
+      event.slow.push_back({std::move(shape.text), shape.fingerprint});
+      constexpr size_t kShown = 10;
+      if (event.slow.size() == kShown) break;
+    }
+  }
   observer_.Record(event);
 
   door_->Finish(status, work_->response());

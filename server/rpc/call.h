@@ -36,6 +36,8 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
     absl::Time arrived_at;
     TimeBudget time;
     bool echo_sql = false;
+    // A call whose work takes the database so long is logged with what its statements are like.
+    absl::Duration slow_call = absl::InfiniteDuration();
   };
 
   // `line` and `observer` must outlive the call; `door` lives until its Finish.

@@ -31,6 +31,7 @@ class CopyIn : public RequestWork {
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return copy_->priority(); }
+  std::string tag() const override { return copy_->tag(); }
   query::TurnEnd Run(query::Turn* turn) override { return copy_->Run(turn, &in_, &response_); }
   void StopWaiting() override { in_.incoming().StopWaiting(); }
   const google::protobuf::Message* response() const override { return &response_; }
@@ -55,6 +56,7 @@ class CopyOut : public RequestWork {
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return plan_.priority; }
+  std::string tag() const override { return plan_.tag; }
   query::TurnEnd Run(query::Turn* turn) override { return query::CopyOut(plan_, turn, stream_.get()); }
   void StopWaiting() override { stream_->StopWaiting(); }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }

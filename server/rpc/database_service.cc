@@ -157,6 +157,7 @@ std::shared_ptr<Call> DatabaseService::Open(const char* method, std::unique_ptr<
   facts.method = method;
   facts.arrived_at = absl::Now();
   facts.echo_sql = options_.echo_sql;
+  facts.slow_call = options_.slow_call;
   const absl::Time deadline = absl::FromChrono(context->deadline());
   // No deadline comes as the last instant of the clock.
   const bool has_deadline = deadline - facts.arrived_at < absl::Hours(24 * 365);

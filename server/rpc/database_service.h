@@ -46,6 +46,8 @@ class DatabaseService
     // what it wants.
     int calls_max = 40000;
     bool echo_sql = false;
+    // Infinite for none.
+    absl::Duration slow_call = absl::Seconds(1);
   };
 
   // All must outlive the service. `hub` is null where nobody can listen.

@@ -51,6 +51,7 @@ class Execute : public RequestWork {
   }
 
   admission::Priority priority() const override { return plan_.priority; }
+  std::string tag() const override { return plan_.tag; }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
@@ -85,6 +86,7 @@ class Batch : public RequestWork {
   }
 
   admission::Priority priority() const override { return plan_.priority; }
+  std::string tag() const override { return plan_.tag; }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
 
@@ -120,6 +122,7 @@ class Describe : public RequestWork {
     return description_->Find(&shop_.types, turn, &response_);
   }
   admission::Priority priority() const override { return description_->priority(); }
+  std::string tag() const override { return description_->tag(); }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + description_->bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
@@ -158,6 +161,7 @@ class Stream : public RequestWork {
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return plan_.priority; }
+  std::string tag() const override { return plan_.tag; }
   query::TurnEnd Run(query::Turn* turn) override { return query::StreamRows(plan_, &shop_.types, turn, stream_.get()); }
   void StopWaiting() override { stream_->StopWaiting(); }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
@@ -189,6 +193,7 @@ class Transact : public RequestWork, private query::Conversation {
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return transaction_->priority(); }
+  std::string tag() const override { return transaction_->tag(); }
   query::TurnEnd Run(query::Turn* turn) override { return transaction_->Converse(&shop_.types, turn, this); }
   void StopWaiting() override {
     in_.incoming().StopWaiting();

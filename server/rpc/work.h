@@ -62,7 +62,9 @@ class Work {
   virtual const google::protobuf::Message* response() const { return nullptr; }
   // Memory that it holds before its first turn.
   virtual size_t bytes() const = 0;
-  // Texts for --echo_sql.
+  // As its caller calls it; may be empty.
+  virtual std::string tag() const { return ""; }
+  // Texts for --echo_sql, and of what is slow.
   virtual std::vector<std::string> StatementTexts() const { return {}; }
 };
 

@@ -53,8 +53,9 @@ TEST_F(AdminTest, MetricsCountWhatWasDone) {
   client::CallOptions high;
   high.priority = v1::PRIORITY_HIGH;
   ASSERT_TRUE(db_.Execute(client::Statement("CREATE TABLE IF NOT EXISTS counted ()"), high).ok());
-  ASSERT_TRUE(Eventually([this] { return Metric(R"(sluice_requests_total{code="OK",method="Execute"})") == 4; }));
-  EXPECT_EQ(Metric(R"(sluice_requests_total{code="INVALID_ARGUMENT",method="Execute"})"), 1) << Metrics();
+  ASSERT_TRUE(
+      Eventually([this] { return Metric(R"(sluice_requests_total{code="OK",method="Execute",tag=""})") == 4; }));
+  EXPECT_EQ(Metric(R"(sluice_requests_total{code="INVALID_ARGUMENT",method="Execute",tag=""})"), 1) << Metrics();
   EXPECT_EQ(Metric(R"(sluice_errors_total{outcome="ROLLED_BACK",reason="DIVISION_BY_ZERO"})"), 1) << Metrics();
   EXPECT_EQ(Metric(R"(sluice_statements_total{command="failed",sqlstate_class="22"})"), 1);
   EXPECT_EQ(Metric(R"(sluice_statements_total{command="CREATE TABLE",sqlstate_class="00"})"), 1);
@@ -64,6 +65,44 @@ TEST_F(AdminTest, MetricsCountWhatWasDone) {
   EXPECT_GE(Metric("sluice_rows_total"), 30);
   EXPECT_GT(Metric("sluice_bytes_sent_total"), 0);
   EXPECT_GT(Metric("sluice_bytes_received_total"), 0);
+}
+
+client::CallOptions Tagged(const std::string& tag) {
+  client::CallOptions options;
+  options.tag = tag;
+  return options;
+}
+
+TEST_F(AdminTest, ATagIsInMetricsLogAndDatabase) {
+  const absl::StatusOr<client::Result> seen =
+      db_.Execute(client::Statement("SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid() -- its own"),
+                  Tagged("checkout.load_cart"));
+  ASSERT_TRUE(seen.ok()) << seen.status();
+  EXPECT_TRUE(absl::EndsWith(*seen->Scalar<std::string>(), "-- its own\n/*tag='checkout.load_cart'*/"));
+  EXPECT_FALSE(db_.Execute(client::Statement("SELECT 1 / 0"), Tagged("checkout.pay")).ok());
+  EXPECT_EQ(Metric(R"(sluice_requests_total{code="OK",method="Execute",tag="checkout.load_cart"})"), 1);
+  EXPECT_TRUE(observed_.Logs("\"tag\":\"checkout.pay\""));
+  for (const char* bad : {"*/ DROP TABLE x; /*", "two words", "it's", "ümläut"}) {
+    EXPECT_EQ(Reason(db_.Execute(client::Statement("SELECT 1"), Tagged(bad))), "INVALID_FIELD") << bad;
+  }
+  EXPECT_TRUE(db_.Execute(client::Statement("SELECT 1"), Tagged(std::string(64, 'x'))).ok());
+  EXPECT_EQ(Reason(db_.Execute(client::Statement("SELECT 1"), Tagged(std::string(65, 'x')))), "INVALID_FIELD");
+}
+
+TEST_F(AdminTest, TagsAreFewWhateverCallersSend) {
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(db_.Execute(client::Statement("SELECT 1"), Tagged(absl::StrCat("tag", i))).ok());
+  }
+  EXPECT_GT(Metric(R"(sluice_requests_total{code="OK",method="Execute",tag="other"})"), 100);
+}
+
+TEST_F(AdminTest, SlowCallsAreLoggedWithoutTheirValues) {
+  const Gateway strict(postgres_->Url(), {"--slow_call=50ms", "--log_format=json"});
+  ASSERT_TRUE(strict.Client().Execute("SELECT pg_sleep(0.1), 'ada@example.org'").ok());
+  ASSERT_TRUE(strict.Client().Execute("SELECT 'quick'").ok());
+  EXPECT_TRUE(strict.Logs("\"statement\":\"select pg_sleep(?), ?\"")) << strict.log();
+  EXPECT_FALSE(absl::StrContains(strict.log(), "ada@"));
+  EXPECT_FALSE(absl::StrContains(strict.log(), "\"select ?\""));
 }
 
 TEST_F(AdminTest, MetricsTellHowCallsSharedFlights) {
