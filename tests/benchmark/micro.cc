@@ -13,6 +13,7 @@
 #include "server/codec/bind.h"
 #include "server/codec/column_type.h"
 #include "server/codec/encode.h"
+#include "server/observe/metrics.h"
 #include "server/postgres/result.h"
 #include "server/sql/statement_book.h"
 
@@ -129,6 +130,24 @@ void JoinAndTake(benchmark::State& state) {
   }
 }
 BENCHMARK(JoinAndTake)->Arg(0)->Arg(64)->Arg(4000);
+
+// What metrics cost a call with one flight.
+void CountACall(benchmark::State& state) {
+  observe::Metrics metrics;
+  observe::FlightEnded flight;
+  flight.statements = 1;
+  flight.commands = {"SELECT"};
+  flight.took = absl::Milliseconds(1);
+  observe::CallFinished call;
+  call.method = "Execute";
+  call.round_trips = 1;
+  call.took = call.database_time = absl::Milliseconds(1);
+  for (auto _ : state) {
+    metrics.Record(flight);
+    metrics.Record(call);
+  }
+}
+BENCHMARK(CountACall);
 
 }  // namespace
 }  // namespace sluice
