@@ -164,6 +164,7 @@ observe::State Gateway::state() const {
   state.ready = is_ready_;
   state.draining = is_draining_;
   state.calls_in_progress = service_->calls().in_progress();
+  state.transactions_open = service_->transactions_open();
   state.subscribers = hub_ == nullptr ? 0 : hub_->subscribers();
   state.pool = pool_->state();
   state.pool.url = config_.database.Display();

@@ -41,6 +41,7 @@ std::string StatusAsJson(const observe::State& state) {
       {"ready", state.ready},
       {"draining", state.draining},
       {"calls_in_progress", state.calls_in_progress},
+      {"transactions_open", state.transactions_open},
       {"subscribers", state.subscribers},
       {"pools", Json::array({PoolAsJson(state.pool)})},
       {"line",

@@ -68,6 +68,11 @@ struct ListenerOpened {
 };
 struct ListenerLost {
   std::string why;
+  // Whoever had notifications until now is told of a gap.
+  bool makes_gap = false;
+};
+struct NotificationsCame {
+  int64_t count = 0;
 };
 // Of the log: more happened than could be written.
 struct LinesDropped {
@@ -120,6 +125,8 @@ struct CallFinished {
   // Answered with what another call got, now or (with a request_id) before.
   bool is_merged = false;
   bool is_repeated = false;
+  // Of a transaction.
+  bool is_committed = false;
   // What the caller calls this kind of call; may be empty.
   std::string tag;
   // Statement texts, without values; only with --echo_sql.
@@ -134,8 +141,8 @@ struct CallFinished {
 
 using Event =
     std::variant<GatewayStarted, GatewayDraining, GatewayStopped, SettingIgnored, CallersReloaded, CallersRefused,
-                 ConnectionOpened, ConnectionFailed, ConnectionDiscarded, ListenerOpened, ListenerLost, LinesDropped,
-                 HealthChanged, FlightEnded, CompanyServed, CallRetried, CallFinished>;
+                 ConnectionOpened, ConnectionFailed, ConnectionDiscarded, ListenerOpened, ListenerLost,
+                 NotificationsCame, LinesDropped, HealthChanged, FlightEnded, CompanyServed, CallRetried, CallFinished>;
 
 // Thread-safe; must not block for long.
 class Observer {

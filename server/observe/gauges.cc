@@ -47,6 +47,8 @@ std::vector<MetricFamily> GaugesOf(const State& state) {
             {{{}, state.draining ? 1.0 : 0.0}}),
       Gauge("sluice_calls_in_progress", "Calls that gRPC has brought and is not done with.",
             {{{}, static_cast<double>(state.calls_in_progress)}}),
+      Gauge("sluice_transactions_open", "Calls of Transact that have a connection.",
+            {{{}, static_cast<double>(state.transactions_open)}}),
       Gauge("sluice_subscribers", "Calls of Listen in progress.", {{{}, static_cast<double>(state.subscribers)}}),
       Gauge("sluice_line_length", "Calls that wait for a connection.",
             {{{{"priority", "high"}}, Count(line.waiting[0])},

@@ -81,6 +81,7 @@ struct Describe {
   }
   // Too many of them for a log, which has none.
   Line operator()(const FlightEnded&) const { return {Level::kInfo, "flight", Fields::object()}; }
+  Line operator()(const NotificationsCame&) const { return {Level::kInfo, "notifications", Fields::object()}; }
   Line operator()(const CompanyServed&) const { return {Level::kInfo, "company", Fields::object()}; }
   Line operator()(const CallRetried&) const { return {Level::kInfo, "retry", Fields::object()}; }
   Line operator()(const CallFinished& e) const {
@@ -122,7 +123,7 @@ size_t BytesOf(const Event& event) {
 
 bool IsWorthALine(const Event& event) {
   if (std::holds_alternative<FlightEnded>(event) || std::holds_alternative<CompanyServed>(event)) return false;
-  if (std::holds_alternative<CallRetried>(event)) return false;
+  if (std::holds_alternative<CallRetried>(event) || std::holds_alternative<NotificationsCame>(event)) return false;
   const auto* call = std::get_if<CallFinished>(&event);
   return call == nullptr || !call->status.ok() || !call->statements.empty() || !call->slow.empty();
 }

@@ -126,7 +126,18 @@ struct Metrics::Families {
     of_priorities[static_cast<size_t>(e.priority)]->Observe(ToSeconds(e.queue_time));
     if (e.round_trips > 0) of_method.database.Observe(ToSeconds(e.database_time));
     if (e.is_repeated) replayed.Add({}).Increment();
+    if (e.method == "Transact" && !e.is_committed) rollbacks.Add({{"cause", CauseOf(e.status)}}).Increment();
     if (!e.status.ok()) CountError(e);
+  }
+  // Why a transaction was not committed.
+  static std::string CauseOf(const absl::Status& status) {
+    if (status.ok()) return "client";
+    if (OutcomeOf(status) == v1::OUTCOME_UNKNOWN) return "unknown";
+    const std::string reason = ReasonOf(status);
+    if (reason == "TRANSACTION_IDLE") return "idle";
+    if (absl::IsDeadlineExceeded(status)) return "lifetime";
+    if (absl::IsCancelled(status)) return "disconnect";
+    return reason == "DRAINING" ? "drain" : "error";
   }
   Counter& Requests(const std::string& method, absl::StatusCode code, const std::string& tag) {
     return requests.Add({{"method", method}, {"code", absl::StatusCodeToString(code)}, {"tag", tag}});
@@ -191,7 +202,11 @@ struct Metrics::Families {
     connect_failures.Add({{"sqlstate_class", ClassOf(e.sqlstate)}}).Increment();
   }
   void operator()(const ConnectionDiscarded& e) { discards.Add({{"reason", reasons(e.why)}}).Increment(); }
-  void operator()(const ListenerLost&) { listener_losses.Increment(); }
+  void operator()(const ListenerLost& e) {
+    listener_losses.Increment();
+    if (e.makes_gap) listen_gaps.Increment();
+  }
+  void operator()(const NotificationsCame& e) { notifications.Increment(static_cast<double>(e.count)); }
   void operator()(const LinesDropped& e) { log_dropped.Increment(static_cast<double>(e.lines)); }
   template <typename Other>
   void operator()(const Other&) {}
@@ -244,6 +259,12 @@ struct Metrics::Families {
   Family<Counter>& connect_failures =
       Counters("sluice_connect_failures_total", "Attempts to open a connection that came to nothing.");
   Family<Counter>& discards = Counters("sluice_connection_discards_total", "Connections that were closed, by reason.");
+  Family<Counter>& rollbacks =
+      Counters("sluice_transaction_rollbacks_total", "Calls of Transact that committed nothing, or nobody knows.");
+  Counter& notifications = Counters("sluice_notifications_total", "Notifications that the database sent.").Add({});
+  Counter& listen_gaps =
+      Counters("sluice_listen_gaps_total", "Times that subscribers may have missed notifications, and were told.")
+          .Add({});
   Counter& listener_losses =
       Counters("sluice_listener_losses_total", "Times that the connection for LISTEN was lost.").Add({});
   Counter& log_dropped = Counters("sluice_log_lines_dropped_total", "Lines that the log had no room for.").Add({});

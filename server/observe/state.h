@@ -44,6 +44,8 @@ struct State {
   bool ready = false;
   bool draining = false;
   int calls_in_progress = 0;
+  // Calls of Transact that have a connection.
+  int transactions_open = 0;
   // Who listens to notifications.
   int subscribers = 0;
   PoolState pool;

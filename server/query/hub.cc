@@ -184,6 +184,7 @@ void Hub::Deliver(postgres::Listener* listener) {
   const std::vector<postgres::Notification> notifications = listener->Take();
   if (notifications.empty()) return;
   OnProven();
+  observer_.Record(observe::NotificationsCame{static_cast<int64_t>(notifications.size())});
   for (const postgres::Notification& notification : notifications) roster_.Deliver(notification, good_at_);
 }
 
@@ -195,7 +196,7 @@ void Hub::OnProven() {
 }
 
 void Hub::OnLost(const postgres::ServerError& error) {
-  observer_.Record(observe::ListenerLost{error.message});
+  observer_.Record(observe::ListenerLost{error.message, /*makes_gap=*/!roster_.empty()});
   roster_.OnLost(good_at_);
   // One that can not do anything is as none.
   if (!is_proven_) OnFailed(error.message, /*will_not_pass=*/false);

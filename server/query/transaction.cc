@@ -172,6 +172,7 @@ Transaction::StepEnd Transaction::Run(absl::Span<const v1::Statement* const> sta
 
   begun_ = true;
   state_ = step_.then_commit() ? v1::TransactResponse::COMMITTED : v1::TransactResponse::OPEN;
+  turn->cost().is_committed = state_ == v1::TransactResponse::COMMITTED;
   StepEnd step;
   const absl::Status encoded = Encode(*plan, report, types, turn, &step.response);
   if (encoded.ok()) return step;
@@ -206,6 +207,7 @@ Transaction::StepEnd Transaction::RunOwn(std::string statement, State state, Tur
     begun_ = true;
     state_ = state;
   }
+  turn->cost().is_committed = state_ == v1::TransactResponse::COMMITTED;
   StepEnd step;
   step.response.mutable_done();
   return step;

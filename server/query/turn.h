@@ -36,6 +36,8 @@ struct CallCost {
   // Its answer is that of an earlier call; of another one in its flight.
   bool is_repeated = false;
   bool is_merged = false;
+  // It is a transaction, and was committed.
+  bool is_committed = false;
 };
 
 // What a call has cost, as the API tells it.

@@ -121,6 +121,7 @@ void Call::Finish(const absl::Status& status) {
   event.attempts = cost_.attempts;
   event.is_merged = cost_.is_merged;
   event.is_repeated = cost_.is_repeated;
+  event.is_committed = cost_.is_committed;
   event.tag = work_->tag();
   if (facts_.echo_sql) event.statements = work_->StatementTexts();
   // A stream takes as long as its client likes.

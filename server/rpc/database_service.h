@@ -55,6 +55,8 @@ class DatabaseService
                   query::Hub* hub, observe::Observer* observer);
 
   CallBook& calls() { return calls_; }
+  // That have a connection now.
+  int transactions_open() const { return shop_.transactions_open; }
 
   grpc::ServerUnaryReactor* Execute(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                     grpc::ByteBuffer* reply) override;

@@ -194,7 +194,12 @@ class Transact : public RequestWork, private query::Conversation {
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return transaction_->priority(); }
   std::string tag() const override { return transaction_->tag(); }
-  query::TurnEnd Run(query::Turn* turn) override { return transaction_->Converse(&shop_.types, turn, this); }
+  query::TurnEnd Run(query::Turn* turn) override {
+    ++shop_.transactions_open;
+    query::TurnEnd end = transaction_->Converse(&shop_.types, turn, this);
+    --shop_.transactions_open;
+    return end;
+  }
   void StopWaiting() override {
     in_.incoming().StopWaiting();
     out_->StopWaiting();

@@ -3,6 +3,7 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -87,6 +88,7 @@ struct Workshop {
   query::TypeCatalog types;
   query::Ledger ledger;
   sql::StatementBook book;
+  std::atomic<int> transactions_open{0};
 };
 
 // The work of each method. `shop` must outlive it.

@@ -67,6 +67,49 @@ TEST_F(AdminTest, MetricsCountWhatWasDone) {
   EXPECT_GT(Metric("sluice_bytes_received_total"), 0);
 }
 
+TEST_F(AdminTest, MetricsTellWhyTransactionsWereNotCommitted) {
+  Direct().Run("CREATE TABLE IF NOT EXISTS told ()");
+  const auto rollbacks = [this](const std::string& cause) {
+    return Metric(absl::StrCat("sluice_transaction_rollbacks_total{cause=\"", cause, "\"}"));
+  };
+  client::Transaction committed = db_.Begin();
+  ASSERT_TRUE(committed.Execute("INSERT INTO told DEFAULT VALUES").ok());
+  EXPECT_EQ(Metric("sluice_transactions_open"), 1);
+  ASSERT_TRUE(committed.Commit().ok());
+  client::Transaction changed_its_mind = db_.Begin();
+  ASSERT_TRUE(changed_its_mind.Execute("INSERT INTO told DEFAULT VALUES").ok());
+  ASSERT_TRUE(changed_its_mind.Rollback().ok());
+  EXPECT_TRUE(Eventually([&] { return rollbacks("client") == 1; })) << Metrics();
+  client::TransactionOptions brief;
+  brief.idle_timeout = absl::Milliseconds(50);
+  client::Transaction idle = db_.Begin(brief);
+  ASSERT_TRUE(idle.Execute("INSERT INTO told DEFAULT VALUES").ok());
+  EXPECT_TRUE(Eventually([&] { return rollbacks("idle") == 1; })) << Metrics();
+  {
+    client::Transaction left = db_.Begin();
+    ASSERT_TRUE(left.Execute("INSERT INTO told DEFAULT VALUES").ok());
+  }
+  EXPECT_TRUE(Eventually([&] { return rollbacks("disconnect") + rollbacks("client") == 2; })) << Metrics();
+  EXPECT_EQ(rollbacks("error"), -1);
+}
+
+TEST_F(AdminTest, MetricsCountNotificationsAndGaps) {
+  const Gateway hub(postgres_->Url(),
+                    {"--admin_listen=127.0.0.1:0", "--log_format=json", "--listen_url=" + postgres_->Url()});
+  const client::Database db = hub.Client();
+  client::Subscription jobs = db.Listen({"jobs"});
+  ASSERT_TRUE(jobs.Next());
+  ASSERT_TRUE(db.Execute("SELECT pg_notify('jobs', 'one')").ok());
+  const auto has = [&hub](const std::string& line) { return absl::StrContains(Get(hub, "/metrics")->body, line); };
+  EXPECT_TRUE(Eventually([&] { return has("sluice_notifications_total 1\n"); }));
+  EXPECT_TRUE(has("sluice_subscribers 1\n"));
+  EXPECT_TRUE(has("sluice_listen_gaps_total 0\n"));
+  Direct().Run(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%LISTEN%' AND pid <> "
+      "pg_backend_pid()");
+  EXPECT_TRUE(Eventually([&] { return has("sluice_listen_gaps_total 1\n"); }));
+}
+
 client::CallOptions Tagged(const std::string& tag) {
   client::CallOptions options;
   options.tag = tag;
