@@ -152,6 +152,8 @@ absl::Status Gateway::OpenAdminPort() {
   admin::Port::Sources sources;
   sources.state = [this] { return state(); };
   sources.metrics = [this] { return metrics_.Text(state()); };
+  sources.longest_calls = [this](size_t calls_max) { return service_->calls().Longest(calls_max); };
+  sources.cancel_call = [this](int64_t id) { return service_->calls().CancelForOperator(id); };
   if (!config_.callers_file.empty()) sources.authenticator = &authenticator_;
   ASSIGN_OR_RETURN(admin_port_, admin::Port::Start({config_.admin_listen}, std::move(sources)));
   return absl::OkStatus();

@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kThreads = 4;
 constexpr time_t kPatienceSeconds = 5;
 
+constexpr size_t kCallsShown = 50;
+
 constexpr char kText[] = "text/plain; charset=utf-8";
 
 struct HostAndPort {
@@ -94,17 +96,34 @@ void Port::AddPages() {
     page.set_content(sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
   });
   server_->Get("/statusz.json", [this](const httplib::Request& request, httplib::Response& page) {
-    if (!MaySeeAll(request)) {
-      page.status = 403;
-      page.set_content(
-          "From another machine, or by a name of one, this needs the bearer token of a caller with the permission "
-          "admin.\n",
-          kText);
-      return;
-    }
+    if (!Admits(request, &page)) return;
     page.set_header("Cache-Control", "no-store");
-    page.set_content(StatusAsJson(sources_.state()), "application/json");
+    page.set_content(StatusAsJson(sources_.state(), sources_.longest_calls(kCallsShown)), "application/json");
   });
+  server_->Post(R"(/calls/(\d{1,18})/cancel)", [this](const httplib::Request& request, httplib::Response& page) {
+    if (Admits(request, &page)) CancelCall(request, &page);
+  });
+}
+
+bool Port::Admits(const httplib::Request& request, httplib::Response* page) const {
+  if (MaySeeAll(request)) return true;
+  page->status = 403;
+  page->set_content(
+      "From another machine, or by a name of one, this needs the bearer token of a caller with the permission admin.\n",
+      kText);
+  return false;
+}
+
+void Port::CancelCall(const httplib::Request& request, httplib::Response* page) const {
+  // Which no form of another site's page can send.
+  if (!request.has_header("X-Sluice")) {
+    page->status = 403;
+    return page->set_content("This needs a header X-Sluice, with anything in it.\n", kText);
+  }
+  int64_t id = 0;
+  const bool found = absl::SimpleAtoi(request.matches[1].str(), &id) && sources_.cancel_call(id);
+  page->status = found ? 200 : 404;
+  page->set_content(found ? "cancelled\n" : "no call in progress has this id\n", kText);
 }
 
 bool Port::MaySeeAll(const httplib::Request& request) const {

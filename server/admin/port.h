@@ -1,10 +1,13 @@
 #ifndef SLUICE_SERVER_ADMIN_PORT_H_
 #define SLUICE_SERVER_ADMIN_PORT_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/auth/authenticator.h"
@@ -22,8 +25,9 @@ namespace sluice::admin {
 //   /livez         200 as long as the process answers, whatever became of the database
 //   /readyz        200 if health says SERVING, else 503; with why, for who may see it
 //   /metrics       for Prometheus
-//   /statusz.json  what is now
-// The first three are for everybody who reaches it. The last one is for this machine's own users, and for callers with
+//   /statusz.json  what is now, and the calls that take longest
+//   POST /calls/N/cancel, with any header X-Sluice: ends the call with that id
+// The first three are for everybody who reaches it. The others are for this machine's own users, and for callers with
 // the permission `admin`, by their bearer tokens.
 class Port {
  public:
@@ -34,6 +38,9 @@ class Port {
   struct Sources {
     std::function<observe::State()> state;
     std::function<std::string()> metrics;
+    std::function<std::vector<observe::CallState>(size_t calls_max)> longest_calls;
+    // False if there is no such call (any more).
+    std::function<bool(int64_t id)> cancel_call;
     // Null where the gateway does not know its callers: then nobody from elsewhere is one.
     const auth::Authenticator* authenticator = nullptr;
   };
@@ -49,6 +56,9 @@ class Port {
   Port(std::unique_ptr<httplib::Server> server, Sources sources);
   void AddPages();
   bool MaySeeAll(const httplib::Request& request) const;
+  // Answers 403 to who may not.
+  bool Admits(const httplib::Request& request, httplib::Response* page) const;
+  void CancelCall(const httplib::Request& request, httplib::Response* page) const;
 
   const Sources sources_;
   const std::unique_ptr<httplib::Server> server_;

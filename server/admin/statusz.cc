@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 
 namespace sluice::admin {
 namespace {
@@ -31,11 +32,22 @@ Json PoolAsJson(const observe::PoolState& pool) {
           {"last_failure", Known(pool.last_failure)}};
 }
 
+Json CallAsJson(const observe::CallState& call) {
+  return {{"id", call.id},
+          {"method", call.method},
+          {"caller", call.caller},
+          {"tag", Known(call.tag)},
+          {"age_seconds", Seconds(absl::Now() - call.arrived_at)},
+          {"state", call.has_connection ? "on a connection" : "waiting"},
+          {"backend_pid", call.backend_pid == 0 ? Json(nullptr) : Json(call.backend_pid)},
+          {"statement", Known(call.statement)}};
+}
+
 }  // namespace
 
-std::string StatusAsJson(const observe::State& state) {
+std::string StatusAsJson(const observe::State& state, const std::vector<observe::CallState>& calls) {
   const observe::LineState& line = state.line;
-  const Json json = {
+  Json json = {
       {"version", state.version},
       {"started_at", absl::FormatTime(absl::RFC3339_sec, state.started_at, absl::UTCTimeZone())},
       {"ready", state.ready},
@@ -49,6 +61,8 @@ std::string StatusAsJson(const observe::State& state) {
         {"oldest_wait_seconds", Seconds(line.oldest_wait)},
         {"bytes", line.bytes}}},
   };
+  json["longest_calls"] = Json::array();
+  for (const observe::CallState& call : calls) json["longest_calls"].push_back(CallAsJson(call));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -206,6 +206,10 @@ absl::Status Cancelled(v1::Outcome outcome) {
   return Ended(StatusCode::kCancelled, "CANCELLED", "cancelled by the caller", outcome);
 }
 
+absl::Status CancelledByOperator(v1::Outcome outcome) {
+  return Ended(StatusCode::kCancelled, "CANCELLED_BY_OPERATOR", "cancelled by an operator of the gateway", outcome);
+}
+
 absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit) {
   return Ended(StatusCode::kDeadlineExceeded, "DEADLINE_EXCEEDED",
                absl::StrCat("not done within ", absl::FormatDuration(limit)), outcome,

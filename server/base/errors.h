@@ -77,6 +77,7 @@ absl::Status BackendUnreachable(absl::string_view why, std::optional<absl::Durat
 absl::Status ReadInterrupted(absl::string_view why);
 absl::Status Draining(v1::Outcome outcome = v1::OUTCOME_NOT_STARTED);
 absl::Status Cancelled(v1::Outcome outcome);
+absl::Status CancelledByOperator(v1::Outcome outcome);
 absl::Status DeadlineExceeded(v1::Outcome outcome, absl::Duration limit);
 // It ran in a flight of several that was rolled back, and had no other turn.
 absl::Status FlightRolledBack();

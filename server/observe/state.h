@@ -31,6 +31,21 @@ struct PoolState {
   std::string last_failure;
 };
 
+struct CallState {
+  // Of this gateway, as long as it runs.
+  int64_t id = 0;
+  std::string method;
+  std::string caller;
+  std::string tag;
+  absl::Time arrived_at;
+  // Else it waits for one.
+  bool has_connection = false;
+  // 0 behind a pooler.
+  int backend_pid = 0;
+  // Its first statement without values; empty if it is not known.
+  std::string statement;
+};
+
 struct LineState {
   // By CallPriority.
   std::array<size_t, 3> waiting = {};

@@ -1,34 +1,40 @@
 #include "server/query/cancel_token.h"
 
+#include "server/base/errors.h"
+
 namespace sluice::query {
 
-void CancelToken::End(bool draining) {
+void CancelToken::End(EndedBy who) {
   MutexLock lock(&mu_);
-  if (!cancelled_) draining_ = draining;
-  cancelled_ = true;
+  if (ended_by_ == EndedBy::kNobody) ended_by_ = who;
   if (flying_on_ != nullptr) flying_on_->Interrupt();
-  if (draining && flight_ != nullptr) flight_->Drain();
+  if (who == EndedBy::kGateway && flight_ != nullptr) flight_->Drain();
 }
 
 void CancelToken::TakePart(CancelToken* flight) {
   MutexLock lock(&mu_);
   flight_ = flight;
-  if (draining_ && flight != nullptr) flight->Drain();
+  if (ended_by_ == EndedBy::kGateway && flight != nullptr) flight->Drain();
 }
 
-bool CancelToken::draining() const {
+CancelToken::EndedBy CancelToken::ended_by() const {
   MutexLock lock(&mu_);
-  return draining_;
+  return ended_by_;
 }
 
-bool CancelToken::cancelled() const {
-  MutexLock lock(&mu_);
-  return cancelled_;
+absl::Status CancelToken::WhyEnded(v1::Outcome outcome) const {
+  switch (ended_by()) {
+    case EndedBy::kGateway: return errors::Draining(outcome);
+    case EndedBy::kOperator: return errors::CancelledByOperator(outcome);
+    case EndedBy::kCaller:
+    case EndedBy::kNobody: break;
+  }
+  return errors::Cancelled(outcome);
 }
 
 bool CancelToken::Board(postgres::Connection* connection) {
   MutexLock lock(&mu_);
-  if (cancelled_) return false;
+  if (ended_by_ != EndedBy::kNobody) return false;
   connection->ClearInterrupt();
   flying_on_ = connection;
   return true;

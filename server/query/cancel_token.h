@@ -2,8 +2,10 @@
 #define SLUICE_SERVER_QUERY_CANCEL_TOKEN_H_
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "server/base/mutex.h"
 #include "server/postgres/connection.h"
+#include "sluice/v1/error.pb.h"
 
 namespace sluice::query {
 
@@ -12,12 +14,17 @@ namespace sluice::query {
 // connection only between Board and Leave.
 class CancelToken {
  public:
-  void Cancel() { End(/*draining=*/false); }
+  // Who wanted it first.
+  enum class EndedBy { kNobody, kCaller, kGateway, kOperator };
+
+  void Cancel() { End(EndedBy::kCaller); }
   // The gateway ends, and with it the call.
-  void Drain() { End(/*draining=*/true); }
-  bool cancelled() const;
-  // Whether the gateway wanted it first.
-  bool draining() const;
+  void Drain() { End(EndedBy::kGateway); }
+  void CancelForOperator() { End(EndedBy::kOperator); }
+  bool cancelled() const { return ended_by() != EndedBy::kNobody; }
+  EndedBy ended_by() const;
+  // What its caller hears then, of work of which this became.
+  absl::Status WhyEnded(v1::Outcome outcome) const;
 
   // Before a flight; false if the call is cancelled already, and the flight must not start.
   bool Board(postgres::Connection* connection);
@@ -29,11 +36,10 @@ class CancelToken {
   void TakePart(CancelToken* flight);
 
  private:
-  void End(bool draining);
+  void End(EndedBy who);
 
   mutable Mutex mu_;
-  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
-  bool draining_ ABSL_GUARDED_BY(mu_) = false;
+  EndedBy ended_by_ ABSL_GUARDED_BY(mu_) = EndedBy::kNobody;
   postgres::Connection* flying_on_ ABSL_GUARDED_BY(mu_) = nullptr;
   CancelToken* flight_ ABSL_GUARDED_BY(mu_) = nullptr;
 };

@@ -38,8 +38,7 @@ class Upload : public postgres::CopySource {
       switch (*heard) {
         case RequestStream::Heard::kMessage: break;
         case RequestStream::Heard::kEnd: return Given::kEnd;
-        case RequestStream::Heard::kClientGone:
-          return StopFor(turn_.draining() ? errors::Draining() : errors::Cancelled(v1::OUTCOME_ROLLED_BACK));
+        case RequestStream::Heard::kClientGone: return StopFor(turn_.WhyEnded(v1::OUTCOME_ROLLED_BACK));
         case RequestStream::Heard::kNothing:
           if (absl::Now() < silent_until_) return Given::kNothing;
           return StopFor(errors::SenderStalled(v1::OUTCOME_ROLLED_BACK, silence_max_));

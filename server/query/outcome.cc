@@ -31,8 +31,7 @@ absl::Status ToStatus(const FlightFailure& failure, const Plan& plan, const Plan
                       const Turn& turn) {
   if (IsEffectOfCut(failure)) {
     switch (failure.cut_short) {
-      case CutShort::kByCaller:
-        return turn.draining() ? errors::Draining(failure.outcome) : errors::Cancelled(failure.outcome);
+      case CutShort::kByCaller: return turn.WhyEnded(failure.outcome);
       case CutShort::kByDeadline: return errors::DeadlineExceeded(failure.outcome, turn.limit());
       case CutShort::kBySize: return errors::ResponseTooLarge("bytes", plan.answer_bytes_max, 0, failure.outcome);
       case CutShort::kByStream:  // who knows why it did

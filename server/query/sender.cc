@@ -22,8 +22,7 @@ absl::Time Sender::rest_at() const {
 absl::Status Sender::StatusOf(v1::Outcome outcome) const {
   switch (written_) {
     case MessageStream::Written::kYes: break;
-    case MessageStream::Written::kClientGone:
-      return turn_.draining() ? errors::Draining(outcome) : errors::Cancelled(outcome);
+    case MessageStream::Written::kClientGone: return turn_.WhyEnded(outcome);
     case MessageStream::Written::kClientStalled: return errors::ReaderStalled(outcome);
     case MessageStream::Written::kOutOfTime: return errors::DeadlineExceeded(outcome, turn_.limit());
   }

@@ -36,7 +36,8 @@ absl::Status NotRunYet() {
 
 // Of what ran, and was rolled back with its flight.
 absl::Status TakenBack(const Turn& turn) {
-  return turn.draining() ? errors::Draining(v1::OUTCOME_ROLLED_BACK) : errors::FlightRolledBack();
+  const bool draining = turn.ended_by() == CancelToken::EndedBy::kGateway;
+  return draining ? errors::Draining(v1::OUTCOME_ROLLED_BACK) : errors::FlightRolledBack();
 }
 
 void EndWithStatus(const Seat& seat, const absl::Status& status) {

@@ -68,7 +68,7 @@ TurnEnd Transaction::Converse(TypeCatalog* types, Turn* turn, Conversation* talk
     }
     switch (talk->Write(step.response, std::min(ends_at_, turn->time().work_until))) {
       case MessageStream::Written::kYes: break;
-      case MessageStream::Written::kClientGone: return GiveUp(errors::Cancelled(v1::OUTCOME_ROLLED_BACK), turn);
+      case MessageStream::Written::kClientGone: return GiveUp(turn->WhyEnded(v1::OUTCOME_ROLLED_BACK), turn);
       case MessageStream::Written::kClientStalled: return GiveUp(errors::ReaderStalled(v1::OUTCOME_ROLLED_BACK), turn);
       case MessageStream::Written::kOutOfTime: return GiveUp(OutOfTime(*turn), turn);
     }
@@ -83,7 +83,7 @@ std::optional<TurnEnd> Transaction::AwaitStep(Turn* turn, Conversation* talk) {
   switch (*heard) {
     case Conversation::Heard::kMessage: has_step_ = true; return std::nullopt;
     case Conversation::Heard::kEnd: return GiveUp(absl::OkStatus(), turn);
-    case Conversation::Heard::kClientGone: return GiveUp(errors::Cancelled(v1::OUTCOME_ROLLED_BACK), turn);
+    case Conversation::Heard::kClientGone: return GiveUp(turn->WhyEnded(v1::OUTCOME_ROLLED_BACK), turn);
     case Conversation::Heard::kNothing: break;
   }
   const bool is_idle = until < ends_at_ && until < turn->time().work_until;
@@ -98,7 +98,7 @@ absl::Status Transaction::OutOfTime(const Turn& turn) const {
 // The stream ends with `status`, and the transaction with it.
 TurnEnd Transaction::GiveUp(const absl::Status& status, Turn* turn) const {
   turn->Undo();
-  const bool ends_for_the_gateway = !status.ok() && turn->draining();
+  const bool ends_for_the_gateway = !status.ok() && turn->ended_by() == CancelToken::EndedBy::kGateway;
   return {ends_for_the_gateway ? errors::Draining(v1::OUTCOME_ROLLED_BACK) : status};
 }
 

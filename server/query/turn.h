@@ -80,8 +80,9 @@ class Turn {
   const TimeBudget& time() const { return time_; }
   // The time that the whole call has.
   absl::Duration limit() const { return time_.work_until - cost_.arrived_at; }
-  // Whether it is the gateway that cancels, because it ends.
-  bool draining() const { return token_.draining(); }
+  // Who has cancelled the call, and what its caller hears.
+  CancelToken::EndedBy ended_by() const { return token_.ended_by(); }
+  absl::Status WhyEnded(v1::Outcome outcome) const { return token_.WhyEnded(outcome); }
   CallCost& cost() { return cost_; }
   admission::Line* line() { return &line_; }
   // What the last flight took besides the way to the server and back.

@@ -31,6 +31,26 @@ void Call::OnCancel() {
   LeaveLine();
 }
 
+void Call::CancelForOperator() {
+  token_.CancelForOperator();
+  work_->StopWaiting();
+  LeaveLine();
+}
+
+observe::CallState Call::state() const {
+  observe::CallState state;
+  state.method = facts_.method;
+  state.caller = facts_.caller.name;
+  state.tag = work_->tag();
+  state.arrived_at = facts_.arrived_at;
+  state.has_connection = has_connection_;
+  state.backend_pid = has_connection_ ? backend_pid_.load() : 0;
+  if (const std::shared_ptr<const sql::KnownStatement> known = work_->statement()) {
+    state.statement = sql::ShapeOf(known->text).text;
+  }
+  return state;
+}
+
 void Call::Drain() {
   token_.Drain();
   work_->StopWaiting();
@@ -47,7 +67,7 @@ void Call::LeaveLine() {
 }
 
 bool Call::Serve(postgres::Connection& connection) {
-  BeginTurn();
+  BeginTurn(connection);
   query::Turn turn(&connection, &token_, facts_.time, &cost_, &line_);
   return EndTurn(work_->Run(&turn));
 }
@@ -59,7 +79,7 @@ std::vector<admission::WaiterPtr> Call::ServeTogether(std::vector<admission::Wai
   for (const admission::WaiterPtr& waiter : company) {
     // Nobody else has a company.
     auto& call = static_cast<Call&>(*waiter);
-    call.BeginTurn();
+    call.BeginTurn(connection);
     query::Companion companion = call.work_->AsCompanion();
     companion.cost = &call.cost_;
     companion.token = &call.token_;
@@ -78,9 +98,14 @@ std::vector<admission::WaiterPtr> Call::ServeTogether(std::vector<admission::Wai
   return unfinished;
 }
 
-void Call::BeginTurn() { cost_.queue_time += absl::Now() - waiting_since_; }
+void Call::BeginTurn(const postgres::Connection& connection) {
+  cost_.queue_time += absl::Now() - waiting_since_;
+  backend_pid_ = connection.facts().behind_pooler ? 0 : connection.facts().backend_pid;
+  has_connection_ = true;
+}
 
 bool Call::EndTurn(const query::TurnEnd& end) {
+  has_connection_ = false;
   if (!end.again) {
     // Also a turn that came to nothing.
     const bool untouched = !end.status.ok() && OutcomeOf(end.status) == v1::OUTCOME_NOT_STARTED;
@@ -105,7 +130,7 @@ void Call::Refuse(const absl::Status& refusal) {
 absl::Status Call::CancelledStatus() const {
   const absl::Time now = absl::Now();
   if (now >= facts_.time.work_until) return errors::QueueTimeout(now - waiting_since_, "");
-  return token_.draining() ? errors::Draining() : errors::Cancelled(v1::OUTCOME_NOT_STARTED);
+  return token_.WhyEnded(v1::OUTCOME_NOT_STARTED);
 }
 
 void Call::Finish(const absl::Status& status) {

@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_RPC_CALL_H_
 #define SLUICE_SERVER_RPC_CALL_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "server/admission/line.h"
 #include "server/auth/caller.h"
 #include "server/observe/events.h"
+#include "server/observe/state.h"
 #include "server/query/cancel_token.h"
 #include "server/query/turn.h"
 #include "server/rpc/last_turn.h"
@@ -47,6 +49,9 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   void Start();
   // The client is gone, or its deadline has passed.
   void OnCancel();
+  // Its caller hears CANCELLED_BY_OPERATOR.
+  void CancelForOperator();
+  observe::CallState state() const;
   // The gateway ends: what flies is cancelled, and its caller hears what became of it.
   void Drain();
 
@@ -64,7 +69,7 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
 
  private:
   void LeaveLine();
-  void BeginTurn();
+  void BeginTurn(const postgres::Connection& connection);
   // Whether the call is done with it.
   bool EndTurn(const query::TurnEnd& end);
   absl::Status CancelledStatus() const;
@@ -79,6 +84,9 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   Door* const door_;
 
   query::CancelToken token_;
+  std::atomic<bool> has_connection_{false};
+  // 0 behind a pooler.
+  std::atomic<int> backend_pid_{0};
   // Touched by one thread at a time: whoever has the call as a Waiter.
   query::CallCost cost_;
   absl::Time waiting_since_;

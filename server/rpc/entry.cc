@@ -1,5 +1,6 @@
 #include "server/rpc/entry.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -17,9 +18,39 @@ void CallBook::Drain() {
   for (const std::shared_ptr<Call>& call : calls) call->Drain();
 }
 
-Entry::Entry(CallBook* book) : book_(*book) {
+std::vector<observe::CallState> CallBook::Longest(size_t calls_max) {
+  std::vector<std::pair<int64_t, std::shared_ptr<Call>>> calls;
+  {
+    MutexLock lock(&mu_);
+    for (const Entry* entry : entries_) {
+      if (entry->call_ != nullptr) calls.emplace_back(entry->id_, entry->call_);
+    }
+  }
+  // Numbers are given in the order of their arrival.
+  std::sort(calls.begin(), calls.end());
+  if (calls.size() > calls_max) calls.resize(calls_max);
+  std::vector<observe::CallState> states;
+  for (const auto& [id, call] : calls) {
+    states.push_back(call->state());
+    states.back().id = id;
+  }
+  return states;
+}
+
+bool CallBook::CancelForOperator(int64_t id) {
+  std::shared_ptr<Call> call;
+  {
+    MutexLock lock(&mu_);
+    for (const Entry* entry : entries_) {
+      if (entry->id_ == id) call = entry->call_;
+    }
+  }
+  if (call != nullptr) call->CancelForOperator();
+  return call != nullptr;
+}
+
+Entry::Entry(CallBook* book) : book_(*book), id_(++book->taken_) {
   ++book_.in_progress_;
-  ++book_.taken_;
   MutexLock lock(&book_.mu_);
   book_.entries_.insert(this);
 }

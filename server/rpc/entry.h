@@ -4,10 +4,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "server/base/mutex.h"
+#include "server/observe/state.h"
 #include "server/rpc/call.h"
 
 namespace sluice::rpc {
@@ -27,6 +29,11 @@ class CallBook {
   int64_t taken() const { return taken_; }
   // Ends those that are in progress; each is answered.
   void Drain();
+  // Those that are in progress for the longest time, at most so many; the oldest first. But for Listen, and for
+  // what was not opened yet.
+  std::vector<observe::CallState> Longest(size_t calls_max);
+  // False if it is not here (any more).
+  bool CancelForOperator(int64_t id);
 
  private:
   friend class Entry;
@@ -59,6 +66,7 @@ class Entry : public Door {
   std::shared_ptr<Call> call() const;
 
   CallBook& book_;
+  const int64_t id_;
   std::shared_ptr<Call> call_;  // under the book's lock
 };
 

@@ -52,6 +52,7 @@ class Execute : public RequestWork {
 
   admission::Priority priority() const override { return plan_.priority; }
   std::string tag() const override { return plan_.tag; }
+  std::shared_ptr<const sql::KnownStatement> statement() const override { return plan_.statements[0].bound.known; }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
@@ -87,6 +88,7 @@ class Batch : public RequestWork {
 
   admission::Priority priority() const override { return plan_.priority; }
   std::string tag() const override { return plan_.tag; }
+  std::shared_ptr<const sql::KnownStatement> statement() const override { return plan_.statements[0].bound.known; }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
 
@@ -162,6 +164,7 @@ class Stream : public RequestWork {
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return plan_.priority; }
   std::string tag() const override { return plan_.tag; }
+  std::shared_ptr<const sql::KnownStatement> statement() const override { return plan_.statements[0].bound.known; }
   query::TurnEnd Run(query::Turn* turn) override { return query::StreamRows(plan_, &shop_.types, turn, stream_.get()); }
   void StopWaiting() override { stream_->StopWaiting(); }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }

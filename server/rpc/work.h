@@ -65,6 +65,8 @@ class Work {
   virtual size_t bytes() const = 0;
   // As its caller calls it; may be empty.
   virtual std::string tag() const { return ""; }
+  // Its first statement, where it has one from the beginning; on any thread.
+  virtual std::shared_ptr<const sql::KnownStatement> statement() const { return nullptr; }
   // Texts for --echo_sql, and of what is slow.
   virtual std::vector<std::string> StatementTexts() const { return {}; }
 };

@@ -49,7 +49,10 @@ TEST(DoctorTest, FindsThePoolerAndItsMode) {
     const Ended ended = Examine(pgbouncer.Url());
     EXPECT_EQ(ended.exit_code, 0) << ended.output;
     ExpectParts(ended, {absl::StrCat("PgBouncer in ", mode, " mode")});
-    if (mode == std::string("transaction")) ExpectParts(ended, {"\"prepared statement does not exist\""});
+    if (mode != std::string("transaction")) continue;
+    // PgBouncer 1.24 has max_prepared_statements set, and 1.18 does not have it.
+    const bool is_carried = absl::StrContains(ended.output, "the pooler carries it along");
+    ExpectParts(ended, {is_carried ? "ok    prepare a statement" : "\"prepared statement does not exist\""});
   }
 }
 

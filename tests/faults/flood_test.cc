@@ -2,12 +2,15 @@
 // meanwhile, and what the gateway holds for such a client is bounded.
 
 #include <grpcpp/create_channel.h>
+#include <httplib.h>
 #include <sys/resource.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
@@ -80,15 +83,22 @@ TEST_F(FloodTest, OfEmptyDataIsNotKept) { EndureInNoMemory(Flood::kEmptyData, kM
 // Those that wait for a connection are bounded by the Line, and these by the gateway.
 TEST_F(FloodTest, OfTransactionsThatDoNotBeginIsRefusedPastABound) {
   // Calls: twice the Line, and the pool.
-  const Gateway gateway(postgres_->Url(), {"--line_length_max=10", "--pool_size=2"});
+  const Gateway gateway(postgres_->Url(),
+                        {"--line_length_max=10", "--pool_size=2", "--admin_listen=127.0.0.1:0", "--log_format=json"});
   const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway.address(), grpc::InsecureChannelCredentials()));
   constexpr int kBound = 22;
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReaderWriter<v1::TransactRequest, v1::TransactResponse>>> calls;
-  for (int i = 0; i < kBound + 1; ++i) {
+  const auto call = [&] {
     contexts.push_back(std::make_unique<grpc::ClientContext>());
     calls.push_back(stub->Transact(contexts.back().get()));
-  }
+  };
+  for (int i = 0; i < kBound; ++i) call();
+  httplib::Client browser(absl::StrCat("http://", gateway.AdminAddress()));
+  ASSERT_TRUE(testing_support::Eventually([&] {
+    return absl::StrContains(browser.Get("/metrics")->body, absl::StrCat("sluice_calls_in_progress ", kBound, "\n"));
+  }));
+  call();
   // Without a message of its own, and without the five seconds that the others have for theirs.
   const absl::Time begin = absl::Now();
   const grpc::Status refused = calls.back()->Finish();
