@@ -1,5 +1,7 @@
 #include "tests/support/pgbouncer.h"
 
+#include <signal.h>
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -41,8 +43,16 @@ bool PgBouncer::Revive() {
   return true;
 }
 
+// From 1.23 on SIGTERM waits for the clients to leave, and SIGQUIT does what it did.
+bool PgBouncer::WaitsForClients() const {
+  constexpr absl::string_view kSaysItsVersion = "process up: PgBouncer 1.";
+  const std::string text = log();
+  const size_t at = text.find(std::string(kSaysItsVersion));
+  return at != std::string::npos && std::atoi(text.c_str() + at + kSaysItsVersion.size()) >= 23;
+}
+
 void PgBouncer::Stop(int signal) {
-  process_->Signal(signal);
+  process_->Signal(signal == SIGTERM && WaitsForClients() ? SIGQUIT : signal);
   process_->Wait();
 }
 

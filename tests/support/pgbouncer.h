@@ -35,10 +35,12 @@ class PgBouncer {
   void Start();
   // Starts it if it has ended by itself, as a supervisor does; returns whether it had.
   bool Revive();
-  // Ends it with a signal; SIGTERM cuts all connections at once.
+  // Ends it with a signal; SIGTERM cuts all connections at once, whatever its version.
   void Stop(int signal);
 
  private:
+  bool WaitsForClients() const;
+
   TempDir directory_;
   std::unique_ptr<Process> process_;
 };
