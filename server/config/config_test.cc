@@ -2,7 +2,9 @@
 
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <random>
+#include <sstream>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -281,6 +283,14 @@ TEST_F(ConfigTest, NothingThatIsConfiguredIsFatal) {
   }
   EXPECT_GT(good, 100);
   EXPECT_GT(bad, 100);
+}
+
+TEST(ReferenceTest, IsWhatTheSettingsSay) {
+  std::ifstream file("docs/configuration.md");
+  std::stringstream committed;
+  committed << file.rdbuf();
+  EXPECT_EQ(committed.str(), ReferenceText())
+      << "docs/configuration.md is stale: bazel run //tools:settings_reference > docs/configuration.md";
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "server/base/file.h"
@@ -217,6 +218,26 @@ std::string HelpText() {
       absl::StrAppend(&text, "      ", help.substr(0, cut), "\n");
       help.remove_prefix(std::min(cut + 1, help.size()));
     }
+  }
+  return text;
+}
+
+std::string ReferenceText() {
+  std::string text =
+      "# Settings of sluiced\n\n"
+      "Made by `bazel run //tools:settings_reference > docs/configuration.md` from `server/config/settings.cc`; a test "
+      "fails when "
+      "it is stale.\n\n"
+      "A setting comes from a flag (`--pool_size=20`), else the environment, else `./.env`, else the file that "
+      "`config_file` names, "
+      "which has lines `name = value`. Durations are numbers with a unit: `500ms`, `30s`, `10m`, `1h`. All problems of "
+      "a configuration "
+      "are told at once, each with its setting and where it came from, and sluiced ends with exit code 78.\n\n"
+      "| setting | variable | default | |\n|---|---|---|---|\n";
+  for (const Setting& setting : Settings()) {
+    const std::string fallback = *setting.fallback == '\0' ? "" : absl::StrCat("`", setting.fallback, "`");
+    absl::StrAppend(&text, "| `", setting.name, "` | `", setting.environment, "` | ", fallback, " | ",
+                    absl::StrReplaceAll(setting.help, {{"|", "\\|"}}), " |\n");
   }
   return text;
 }

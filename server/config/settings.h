@@ -10,7 +10,7 @@
 namespace sluice::config {
 
 // A setting as people meet it. The one place where settings are defined: flags, environment
-// variables, .env and the configuration file, --help and the checks all read this table.
+// variables, .env and the configuration file, --help, docs/configuration.md and the checks all read this table.
 struct Setting {
   const char* name;         // --name, and name = value in a file
   const char* environment;  // variable
@@ -39,8 +39,9 @@ using Environment = const char* (*)(const char* name);
 RawSettings GatherSettings(const std::vector<std::string>& arguments, Environment environment,
                            const std::string& dot_env_path);
 
-// The text of --help.
+// The text of --help, and of docs/configuration.md.
 std::string HelpText();
+std::string ReferenceText();
 
 }  // namespace sluice::config
 
