@@ -103,7 +103,7 @@ absl::Status WritePortFile(const std::string& path, const std::string& address) 
 }  // namespace
 
 Gateway::Gateway(const config::Config& config, observe::Observer* observer)
-    : config_(config), started_at_(absl::Now()), observer_({&metrics_, observer}) {}
+    : config_(config), started_at_(absl::Now()), observer_({&metrics_, &error_board_, observer}) {}
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::Config& config, observe::Observer* log) {
   std::unique_ptr<Gateway> gateway(new Gateway(config, log));
@@ -153,6 +153,7 @@ absl::Status Gateway::OpenAdminPort() {
   sources.state = [this] { return state(); };
   sources.metrics = [this] { return metrics_.Text(state()); };
   sources.longest_calls = [this](size_t calls_max) { return service_->calls().Longest(calls_max); };
+  sources.latest_errors = [this] { return error_board_.Latest(); };
   sources.cancel_call = [this](int64_t id) { return service_->calls().CancelForOperator(id); };
   if (!config_.callers_file.empty()) sources.authenticator = &authenticator_;
   ASSIGN_OR_RETURN(admin_port_, admin::Port::Start({config_.admin_listen}, std::move(sources)));

@@ -12,6 +12,7 @@
 #include "server/admission/line.h"
 #include "server/auth/authenticator.h"
 #include "server/config/config.h"
+#include "server/observe/error_board.h"
 #include "server/observe/events.h"
 #include "server/observe/metrics.h"
 #include "server/observe/state.h"
@@ -52,7 +53,8 @@ class Gateway {
   const config::Config config_;
   const absl::Time started_at_;
   observe::Metrics metrics_;
-  // The metrics, and whoever is told besides.
+  observe::ErrorBoard error_board_;
+  // The metrics, the board, and whoever is told besides.
   observe::Observers observer_;
   std::atomic<bool> is_ready_{false}, is_draining_{false};
   // In the order of construction; destruction is the reverse.

@@ -98,7 +98,8 @@ void Port::AddPages() {
   server_->Get("/statusz.json", [this](const httplib::Request& request, httplib::Response& page) {
     if (!Admits(request, &page)) return;
     page.set_header("Cache-Control", "no-store");
-    page.set_content(StatusAsJson(sources_.state(), sources_.longest_calls(kCallsShown)), "application/json");
+    page.set_content(StatusAsJson(sources_.state(), sources_.longest_calls(kCallsShown), sources_.latest_errors()),
+                     "application/json");
   });
   server_->Post(R"(/calls/(\d{1,18})/cancel)", [this](const httplib::Request& request, httplib::Response& page) {
     if (Admits(request, &page)) CancelCall(request, &page);

@@ -25,7 +25,7 @@ namespace sluice::admin {
 //   /livez         200 as long as the process answers, whatever became of the database
 //   /readyz        200 if health says SERVING, else 503; with why, for who may see it
 //   /metrics       for Prometheus
-//   /statusz.json  what is now, and the calls that take longest
+//   /statusz.json  what is now, the calls that take longest, and the last errors
 //   POST /calls/N/cancel, with any header X-Sluice: ends the call with that id
 // The first three are for everybody who reaches it. The others are for this machine's own users, and for callers with
 // the permission `admin`, by their bearer tokens.
@@ -39,6 +39,7 @@ class Port {
     std::function<observe::State()> state;
     std::function<std::string()> metrics;
     std::function<std::vector<observe::CallState>(size_t calls_max)> longest_calls;
+    std::function<std::vector<observe::ErrorState>()> latest_errors;
     // False if there is no such call (any more).
     std::function<bool(int64_t id)> cancel_call;
     // Null where the gateway does not know its callers: then nobody from elsewhere is one.

@@ -43,9 +43,21 @@ Json CallAsJson(const observe::CallState& call) {
           {"statement", Known(call.statement)}};
 }
 
+Json ErrorAsJson(const observe::ErrorState& error) {
+  return {{"reason", Known(error.reason)},
+          {"outcome", error.outcome},
+          {"count", error.count},
+          {"last_at", absl::FormatTime(absl::RFC3339_sec, error.last_at, absl::UTCTimeZone())},
+          {"sqlstate", Known(error.sqlstate)},
+          {"method", error.method},
+          {"caller", Known(error.caller)},
+          {"tag", Known(error.tag)}};
+}
+
 }  // namespace
 
-std::string StatusAsJson(const observe::State& state, const std::vector<observe::CallState>& calls) {
+std::string StatusAsJson(const observe::State& state, const std::vector<observe::CallState>& calls,
+                         const std::vector<observe::ErrorState>& errors) {
   const observe::LineState& line = state.line;
   Json json = {
       {"version", state.version},
@@ -63,6 +75,8 @@ std::string StatusAsJson(const observe::State& state, const std::vector<observe:
   };
   json["longest_calls"] = Json::array();
   for (const observe::CallState& call : calls) json["longest_calls"].push_back(CallAsJson(call));
+  json["last_errors"] = Json::array();
+  for (const observe::ErrorState& error : errors) json["last_errors"].push_back(ErrorAsJson(error));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

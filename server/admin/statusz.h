@@ -9,7 +9,8 @@
 namespace sluice::admin {
 
 // The state for programs. Times are seconds, or RFC 3339; what is not known is null.
-std::string StatusAsJson(const observe::State& state, const std::vector<observe::CallState>& calls);
+std::string StatusAsJson(const observe::State& state, const std::vector<observe::CallState>& calls,
+                         const std::vector<observe::ErrorState>& errors);
 
 // One line: "ok", or what keeps it from being ready.
 std::string WhyReady(const observe::State& state);

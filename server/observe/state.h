@@ -46,6 +46,19 @@ struct CallState {
   std::string statement;
 };
 
+// Errors that callers were told, of one reason and outcome.
+struct ErrorState {
+  std::string reason;
+  std::string outcome;
+  int64_t count = 0;
+  absl::Time last_at;
+  // Of the last one; may be empty.
+  std::string sqlstate;
+  std::string method;
+  std::string caller;
+  std::string tag;
+};
+
 struct LineState {
   // By CallPriority.
   std::array<size_t, 3> waiting = {};

@@ -225,6 +225,19 @@ TEST_F(AdminTest, StatuszTellsWhatIsNow) {
   EXPECT_FALSE(status["pools"][0]["server_version"].is_null());
 }
 
+TEST_F(AdminTest, AnOperatorSeesTheLastErrorsWithoutTheirValues) {
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_FALSE(db_.Execute(client::Statement("SELECT 'ada@example.org'::int"), Tagged("users.load")).ok());
+  }
+  const std::string page = Get(observed_, "/statusz.json")->body;
+  const nlohmann::json error = nlohmann::json::parse(page)["last_errors"][0];
+  EXPECT_EQ(error["reason"], "INVALID_TEXT_REPRESENTATION") << page;
+  EXPECT_EQ(error["count"], 2);
+  EXPECT_EQ(error["sqlstate"], "22P02");
+  EXPECT_EQ(error["tag"], "users.load");
+  EXPECT_FALSE(absl::StrContains(page, "ada@"));
+}
+
 TEST_F(AdminTest, AnOperatorSeesAndEndsALongCall) {
   const auto cancel = [this](int64_t id, const httplib::Headers& headers) {
     httplib::Client browser(absl::StrCat("http://", observed_.AdminAddress()));

@@ -1,0 +1,43 @@
+#include "server/observe/error_board.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "absl/time/clock.h"
+#include "server/base/error.h"
+
+namespace sluice::observe {
+
+void ErrorBoard::Record(const Event& event) {
+  const auto* call = std::get_if<CallFinished>(&event);
+  if (call == nullptr || call->status.ok()) return;
+  ErrorState seen;
+  seen.reason = ReasonOf(call->status);
+  seen.outcome = std::string(OutcomeName(OutcomeOf(call->status)));
+  seen.sqlstate = SqlStateOf(call->status);
+  seen.method = call->method;
+  seen.caller = call->caller;
+  seen.tag = call->tag;
+  seen.last_at = absl::Now();
+  MutexLock lock(&mu_);
+  ErrorState& entry = entries_[{seen.reason, seen.outcome}];
+  seen.count = entry.count + 1;
+  entry = std::move(seen);
+  if (entries_.size() <= kEntriesMax) return;
+  entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& one, const auto& other) {
+    return one.second.last_at < other.second.last_at;
+  }));
+}
+
+std::vector<ErrorState> ErrorBoard::Latest() const {
+  std::vector<ErrorState> latest;
+  {
+    MutexLock lock(&mu_);
+    for (const auto& [key, entry] : entries_) latest.push_back(entry);
+  }
+  std::sort(latest.begin(), latest.end(),
+            [](const ErrorState& one, const ErrorState& other) { return one.last_at > other.last_at; });
+  return latest;
+}
+
+}  // namespace sluice::observe
