@@ -1,14 +1,20 @@
 #include "server/admin/port.h"
 
+#include <arpa/inet.h>
 #include <httplib.h>
 
+#include <deque>
+#include <thread>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "server/admin/statusz.h"
+#include "server/base/mutex.h"
 
 namespace sluice::admin {
 namespace {
@@ -37,103 +43,214 @@ HostAndPort Split(const std::string& address) {
   return split;
 }
 
-bool IsThisMachine(absl::string_view host) {
-  return host == "localhost" || host == "::1" || host == "[::1]" || absl::StartsWith(host, "127.") ||
-         absl::StartsWith(host, "::ffff:127.");
+bool IsThisMachine(std::string host) {
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (absl::StartsWith(host, "::ffff:")) host = host.substr(7);
+  in_addr address = {};
+  if (inet_pton(AF_INET, host.c_str(), &address) == 1) return (ntohl(address.s_addr) >> 24) == 127;
+  return host == "localhost" || host == "::1";
 }
 
 // A page of another site that has its name lead here is not one of ours (DNS rebinding): its browser says that name.
-bool NamesThisMachine(const httplib::Request& request) {
-  absl::string_view host = request.headers.count("Host") == 1 ? request.headers.find("Host")->second : "";
+// What a proxy brings is from elsewhere.
+bool IsOfThisMachine(const httplib::Request& request) {
+  for (const char* header : {"Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"}) {
+    if (request.has_header(header)) return false;
+  }
+  if (request.headers.count("Host") != 1) return false;
+  std::string host = request.get_header_value("Host");
   const size_t colon = host.rfind(':');
-  if (colon != absl::string_view::npos && !absl::EndsWith(host, "]")) host = host.substr(0, colon);
-  return IsThisMachine(host);
+  if (colon != std::string::npos && host.back() != ']') host.resize(colon);
+  return IsThisMachine(request.remote_addr) && IsThisMachine(host);
 }
+
+// The library's threads, and a bound: who comes when so many wait is let in later, by the kernel.
+class BoundedQueue : public httplib::TaskQueue {
+ public:
+  BoundedQueue() {
+    for (size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Run(); });
+  }
+
+  void enqueue(std::function<void()> task) override {
+    {
+      MutexLock lock(&mu_);
+      while (tasks_.size() >= kWaitingMax) room_.Wait(&mu_);
+      tasks_.push_back(std::move(task));
+    }
+    arrival_.NotifyOne();
+  }
+  void shutdown() override {
+    {
+      MutexLock lock(&mu_);
+      is_over_ = true;
+    }
+    arrival_.NotifyAll();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  static constexpr size_t kWaitingMax = 64;
+
+  void Run() {
+    for (;;) {
+      std::function<void()> task;
+      {
+        MutexLock lock(&mu_);
+        while (tasks_.empty() && !is_over_) arrival_.Wait(&mu_);
+        if (tasks_.empty()) return;
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
+      }
+      room_.NotifyOne();
+      task();
+    }
+  }
+
+  Mutex mu_;
+  CondVar arrival_, room_;
+  std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mu_);
+  bool is_over_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::thread> threads_;
+};
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Port>> Port::Start(const Options& options, Sources sources) {
-  auto server = std::make_unique<httplib::Server>();
-  server->new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-  server->set_read_timeout(kPatienceSeconds);
-  server->set_write_timeout(kPatienceSeconds);
-  server->set_keep_alive_timeout(kPatienceSeconds);
-  server->set_payload_max_length(64 << 10);
-  server->set_tcp_nodelay(true);
-  // No SO_REUSEPORT, as the library would have it: two gateways on one port would share its visitors at random.
-  server->set_socket_options([](int socket) {
-    const int yes = 1;
-    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  });
-  const HostAndPort at = Split(options.listen);
-  const int port =
-      at.port == 0 ? server->bind_to_any_port(at.host) : (server->bind_to_port(at.host, at.port) ? at.port : -1);
-  if (port <= 0) return absl::UnavailableError(absl::StrCat("admin_listen: can not listen on ", options.listen));
-  std::unique_ptr<Port> started(new Port(std::move(server), std::move(sources)));
-  started->address_ = absl::StrCat(options.listen.substr(0, options.listen.rfind(':')), ":", port);
-  return started;
-}
-
-Port::Port(std::unique_ptr<httplib::Server> server, Sources sources)
-    : sources_(std::move(sources)), server_(std::move(server)) {
-  AddPages();
-  thread_ = std::thread([this] { server_->listen_after_bind(); });
-}
-
-Port::~Port() {
-  server_->stop();
-  thread_.join();
-}
-
-void Port::AddPages() {
-  server_->Get("/livez", [](const httplib::Request&, httplib::Response& page) { page.set_content("ok\n", kText); });
-  server_->Get("/readyz", [this](const httplib::Request& request, httplib::Response& page) {
-    const observe::State state = sources_.state();
-    page.status = state.ready ? 200 : 503;
-    page.set_content(MaySeeAll(request) ? WhyReady(state) : (state.ready ? "ok\n" : "not ready\n"), kText);
-  });
-  server_->Get("/metrics", [this](const httplib::Request&, httplib::Response& page) {
-    page.set_content(sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
-  });
-  server_->Get("/statusz.json", [this](const httplib::Request& request, httplib::Response& page) {
-    if (!Admits(request, &page)) return;
-    page.set_header("Cache-Control", "no-store");
-    page.set_content(StatusAsJson(sources_.state(), sources_.longest_calls(kCallsShown), sources_.latest_errors()),
-                     "application/json");
-  });
-  server_->Post(R"(/calls/(\d{1,18})/cancel)", [this](const httplib::Request& request, httplib::Response& page) {
-    if (Admits(request, &page)) CancelCall(request, &page);
-  });
-}
-
-bool Port::Admits(const httplib::Request& request, httplib::Response* page) const {
-  if (MaySeeAll(request)) return true;
-  page->status = 403;
-  page->set_content(
-      "From another machine, or by a name of one, this needs the bearer token of a caller with the permission admin.\n",
-      kText);
-  return false;
-}
-
-void Port::CancelCall(const httplib::Request& request, httplib::Response* page) const {
-  // Which no form of another site's page can send.
-  if (!request.has_header("X-Sluice")) {
-    page->status = 403;
-    return page->set_content("This needs a header X-Sluice, with anything in it.\n", kText);
+// What answers, for as long as somebody is being answered.
+class Port::Desk {
+ public:
+  explicit Desk(Sources sources) : sources_(std::move(sources)) {
+    server_.new_task_queue = [] { return new BoundedQueue; };
+    server_.set_read_timeout(kPatienceSeconds);
+    server_.set_write_timeout(kPatienceSeconds);
+    // A thread serves a connection to its end: a browser that keeps six of them would keep out the probes.
+    server_.set_keep_alive_max_count(1);
+    server_.set_payload_max_length(64 << 10);
+    server_.set_tcp_nodelay(true);
+    // No SO_REUSEPORT, as the library would have it: two gateways on one port would share its visitors at random.
+    server_.set_socket_options([](int socket) {
+      const int yes = 1;
+      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    });
+    // Nothing here has a body, or parts: what the library does with them is not to be found out by strangers.
+    server_.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& page) {
+      if (!request.has_header("Range") && !request.has_header("Transfer-Encoding")) {
+        return httplib::Server::HandlerResponse::Unhandled;
+      }
+      page.status = 400;
+      return httplib::Server::HandlerResponse::Handled;
+    });
+    AddPages();
   }
-  int64_t id = 0;
-  const bool found = absl::SimpleAtoi(request.matches[1].str(), &id) && sources_.cancel_call(id);
-  page->status = found ? 200 : 404;
-  page->set_content(found ? "cancelled\n" : "no call in progress has this id\n", kText);
+
+  // The port in use; 0 or less if it can not be had.
+  int Bind(const HostAndPort& at) {
+    if (at.port == 0) return server_.bind_to_any_port(at.host);
+    return server_.bind_to_port(at.host, at.port) ? at.port : 0;
+  }
+  void Run() {
+    server_.listen_after_bind();
+    MutexLock lock(&mu_);
+    has_ended_ = true;
+    end_.NotifyAll();
+  }
+  void Close() {
+    constexpr absl::Duration kPatience = absl::Seconds(1);
+    {
+      MutexLock lock(&mu_);
+      is_open_ = false;
+    }
+    const absl::Time end = absl::Now() + kPatience;
+    // The library's stop() does nothing for one that has not begun.
+    while (!server_.is_running() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(1));
+    server_.stop();
+    MutexLock lock(&mu_);
+    while (!has_ended_ && absl::Now() < end) end_.WaitUntil(&mu_, end);
+  }
+
+ private:
+  // Under its lock: what the sources ask is there until it is closed.
+  using Page = void (Desk::*)(const httplib::Request&, httplib::Response*);
+  httplib::Server::Handler For(Page page) {
+    return [this, page](const httplib::Request& request, httplib::Response& response) {
+      MutexLock lock(&mu_);
+      if (is_open_) return (this->*page)(request, &response);
+      response.status = 503;
+    };
+  }
+  void AddPages() {
+    server_.Get("/livez", [](const httplib::Request&, httplib::Response& page) { page.set_content("ok\n", kText); });
+    server_.Get("/readyz", For(&Desk::Readyz));
+    server_.Get("/metrics", For(&Desk::Metrics));
+    server_.Get("/statusz.json", For(&Desk::Statusz));
+    server_.Post(R"(/calls/(\d{1,18})/cancel)", For(&Desk::CancelCall));
+  }
+
+  void Readyz(const httplib::Request& request, httplib::Response* page) {
+    const observe::State state = sources_.state();
+    page->status = state.ready ? 200 : 503;
+    page->set_content(MaySeeAll(request) ? WhyReady(state) : (state.ready ? "ok\n" : "not ready\n"), kText);
+  }
+  void Metrics(const httplib::Request&, httplib::Response* page) {
+    page->set_content(sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+  }
+  void Statusz(const httplib::Request& request, httplib::Response* page) {
+    if (!Admits(request, page)) return;
+    page->set_header("Cache-Control", "no-store");
+    page->set_content(StatusAsJson(sources_.state(), sources_.longest_calls(kCallsShown), sources_.latest_errors()),
+                      "application/json");
+  }
+  void CancelCall(const httplib::Request& request, httplib::Response* page) {
+    if (!Admits(request, page)) return;
+    // Which no form of another site's page can send.
+    if (!request.has_header("X-Sluice")) {
+      page->status = 403;
+      return page->set_content("This needs a header X-Sluice, with anything in it.\n", kText);
+    }
+    int64_t id = 0;
+    const bool found = absl::SimpleAtoi(request.matches[1].str(), &id) && sources_.cancel_call(id);
+    page->status = found ? 200 : 404;
+    page->set_content(found ? "asked to end\n" : "no call in progress has this id\n", kText);
+  }
+
+  // Answers 403 to who may not.
+  bool Admits(const httplib::Request& request, httplib::Response* page) const {
+    if (MaySeeAll(request)) return true;
+    page->status = 403;
+    page->set_content(
+        "From another machine, by a name of one, or through a proxy, this needs the bearer token of a caller with the "
+        "permission admin.\n",
+        kText);
+    return false;
+  }
+  bool MaySeeAll(const httplib::Request& request) const {
+    if (IsOfThisMachine(request)) return true;
+    if (sources_.authenticator == nullptr || !request.has_header("Authorization")) return false;
+    auth::Credentials credentials;
+    credentials.authorization = request.get_header_value("Authorization");
+    const absl::StatusOr<auth::Caller> caller = sources_.authenticator->Identify(credentials);
+    return caller.ok() && caller->may.admin;
+  }
+
+  const Sources sources_;
+  httplib::Server server_;
+  Mutex mu_;
+  CondVar end_;
+  bool is_open_ ABSL_GUARDED_BY(mu_) = true;
+  bool has_ended_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+absl::StatusOr<std::unique_ptr<Port>> Port::Start(const Options& options, Sources sources) {
+  auto desk = std::make_shared<Desk>(std::move(sources));
+  const int port = desk->Bind(Split(options.listen));
+  if (port <= 0) return absl::UnavailableError(absl::StrCat("admin_listen: can not listen on ", options.listen));
+  std::string address = absl::StrCat(options.listen.substr(0, options.listen.rfind(':')), ":", port);
+  return std::unique_ptr<Port>(new Port(std::move(desk), std::move(address)));
 }
 
-bool Port::MaySeeAll(const httplib::Request& request) const {
-  if (IsThisMachine(request.remote_addr) && NamesThisMachine(request)) return true;
-  if (sources_.authenticator == nullptr || !request.has_header("Authorization")) return false;
-  auth::Credentials credentials;
-  credentials.authorization = request.get_header_value("Authorization");
-  const absl::StatusOr<auth::Caller> caller = sources_.authenticator->Identify(credentials);
-  return caller.ok() && caller->may.admin;
+Port::Port(std::shared_ptr<Desk> desk, std::string address) : desk_(std::move(desk)), address_(std::move(address)) {
+  std::thread([desk = desk_] { desk->Run(); }).detach();
 }
+
+Port::~Port() { desk_->Close(); }
 
 }  // namespace sluice::admin

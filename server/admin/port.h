@@ -6,18 +6,11 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/auth/authenticator.h"
 #include "server/observe/state.h"
-
-namespace httplib {
-class Server;
-struct Request;
-struct Response;
-}  // namespace httplib
 
 namespace sluice::admin {
 
@@ -46,7 +39,8 @@ class Port {
     const auth::Authenticator* authenticator = nullptr;
   };
 
-  // UNAVAILABLE if it can not listen there. What the sources need must outlive it.
+  // UNAVAILABLE if it can not listen there. What the sources need must outlive it: they are asked for nothing more once
+  // it is gone.
   static absl::StatusOr<std::unique_ptr<Port>> Start(const Options& options, Sources sources);
   ~Port();
 
@@ -54,17 +48,12 @@ class Port {
   const std::string& address() const { return address_; }
 
  private:
-  Port(std::unique_ptr<httplib::Server> server, Sources sources);
-  void AddPages();
-  bool MaySeeAll(const httplib::Request& request) const;
-  // Answers 403 to who may not.
-  bool Admits(const httplib::Request& request, httplib::Response* page) const;
-  void CancelCall(const httplib::Request& request, httplib::Response* page) const;
+  class Desk;
+  Port(std::shared_ptr<Desk> desk, std::string address);
 
-  const Sources sources_;
-  const std::unique_ptr<httplib::Server> server_;
-  std::string address_;
-  std::thread thread_;
+  // Shared with the thread, which a visitor who sends byte by byte may hold up: it is left behind then.
+  const std::shared_ptr<Desk> desk_;
+  const std::string address_;
 };
 
 }  // namespace sluice::admin

@@ -105,8 +105,9 @@ struct CompanyServed {
 };
 // A call has another turn.
 struct CallRetried {
-  // PostgreSQL's, or the reason of the gateway's own error.
-  std::string why;
+  // PostgreSQL's; empty if it is not why.
+  std::string sqlstate;
+  std::string reason;
 };
 
 enum class CallPriority { kHigh, kNormal, kLow };
@@ -116,7 +117,7 @@ struct CallFinished {
   std::string caller;
   CallPriority priority = CallPriority::kNormal;
   absl::Status status;
-  // From its arrival to its answer.
+  // From its arrival to its answer; zero for what was refused before it was a call.
   absl::Duration took;
   absl::Duration queue_time;
   absl::Duration database_time;

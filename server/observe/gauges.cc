@@ -1,5 +1,6 @@
 #include "server/observe/gauges.h"
 
+#include <algorithm>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -59,7 +60,7 @@ std::vector<MetricFamily> GaugesOf(const State& state) {
             {{{database}, absl::ToDoubleSeconds(line.oldest_wait)}}),
       Gauge("sluice_pool_connections", "Connections to the database.",
             {{{database, {"state", "idle"}}, static_cast<double>(pool.open - pool.used)},
-             {{database, {"state", "used"}}, static_cast<double>(pool.used - pool.held)},
+             {{database, {"state", "used"}}, static_cast<double>(std::max(pool.used - pool.held, 0))},
              {{database, {"state", "held"}}, static_cast<double>(pool.held)}}),
       Gauge("db_client_connection_max", "Connections at most (pool_size), by OpenTelemetry's name.",
             {{{pool_name}, static_cast<double>(pool.connections_max)}}),

@@ -117,6 +117,7 @@ size_t BytesOf(const Event& event) {
   size_t bytes = 0;
   if (const auto* call = std::get_if<CallFinished>(&event)) {
     for (const std::string& statement : call->statements) bytes += statement.size();
+    for (const CallFinished::SlowStatement& slow : call->slow) bytes += slow.shape.size();
   }
   return bytes;
 }

@@ -121,9 +121,13 @@ struct Metrics::Families {
     const OfMethod& of_method = of_methods[e.method];
     const bool is_plain = e.status.ok() && e.tag.empty();
     (is_plain ? of_method.plain : Requests(e.method, e.status.code(), tags(e.tag))).Increment();
-    of_method.request.Observe(ToSeconds(e.took));
-    (e.status.ok() ? of_method.rpc_ok : Rpc(e.method, e.status.code())).Observe(ToSeconds(e.took));
-    of_priorities[static_cast<size_t>(e.priority)]->Observe(ToSeconds(e.queue_time));
+    attempts.Add({{"method", e.method}}).Increment(e.attempts);
+    // What is refused at once would make an overload look quick.
+    if (e.took > absl::ZeroDuration()) {
+      of_method.request.Observe(ToSeconds(e.took));
+      (e.status.ok() ? of_method.rpc_ok : Rpc(e.method, e.status.code())).Observe(ToSeconds(e.took));
+      of_priorities[static_cast<size_t>(e.priority)]->Observe(ToSeconds(e.queue_time));
+    }
     if (e.round_trips > 0) of_method.database.Observe(ToSeconds(e.database_time));
     if (e.is_repeated) replayed.Add({}).Increment();
     if (e.method == "Transact" && !e.is_committed) rollbacks.Add({{"cause", CauseOf(e.status)}}).Increment();
@@ -135,8 +139,10 @@ struct Metrics::Families {
     if (OutcomeOf(status) == v1::OUTCOME_UNKNOWN) return "unknown";
     const std::string reason = ReasonOf(status);
     if (reason == "TRANSACTION_IDLE") return "idle";
-    if (absl::IsDeadlineExceeded(status)) return "lifetime";
-    if (absl::IsCancelled(status)) return "disconnect";
+    if (reason == "TRANSACTION_TOO_LONG" || reason == "DEADLINE_EXCEEDED") return "lifetime";
+    if (reason == "CANCELLED") return "disconnect";
+    if (reason == "CANCELLED_BY_OPERATOR") return "operator";
+    if (reason == "GATEWAY_OVERLOADED" || reason == "QUEUE_TIMEOUT") return "unserved";
     return reason == "DRAINING" ? "drain" : "error";
   }
   Counter& Requests(const std::string& method, absl::StatusCode code, const std::string& tag) {
@@ -153,10 +159,12 @@ struct Metrics::Families {
   }
   void CountError(const CallFinished& e) {
     const ErrorFacts facts = FactsOf(e.status);
-    const std::string reason = reasons(facts.reason.empty() ? "other" : facts.reason);
+    const std::string known = facts.reason.empty() ? "other" : facts.reason;
+    const std::string reason = facts.postgres.has_value() ? conditions(known) : known;
     errors.Add({{"reason", reason}, {"outcome", std::string(OutcomeName(facts.outcome))}}).Increment();
     if (facts.outcome == v1::OUTCOME_UNKNOWN) unknown.Add({{"method", e.method}}).Increment();
-    if (reason == "GATEWAY_OVERLOADED" || reason == "QUEUE_TIMEOUT" || reason == "DRAINING") {
+    const bool is_shed = known == "GATEWAY_OVERLOADED" || known == "QUEUE_TIMEOUT" || known == "DRAINING";
+    if (is_shed && facts.outcome == v1::OUTCOME_NOT_STARTED) {
       shed.Add({{"priority", NameOf(e.priority)}, {"reason", reason}}).Increment();
     }
   }
@@ -195,13 +203,14 @@ struct Metrics::Families {
     merged.Add({{"where", "flight"}}).Increment(e.merged);
   }
   void operator()(const CallRetried& e) {
-    retries.Add({{"why", reasons(e.why.empty() ? "other" : e.why)}}).Increment();
+    const std::string own = e.reason.empty() ? "other" : e.reason;
+    retries.Add({{"why", e.sqlstate.empty() ? own : conditions(e.sqlstate)}}).Increment();
   }
   void operator()(const ConnectionOpened& e) { connect_seconds.Observe(ToSeconds(e.took)); }
   void operator()(const ConnectionFailed& e) {
     connect_failures.Add({{"sqlstate_class", ClassOf(e.sqlstate)}}).Increment();
   }
-  void operator()(const ConnectionDiscarded& e) { discards.Add({{"reason", reasons(e.why)}}).Increment(); }
+  void operator()(const ConnectionDiscarded& e) { discards.Add({{"reason", e.why}}).Increment(); }
   void operator()(const ListenerLost& e) {
     listener_losses.Increment();
     if (e.makes_gap) listen_gaps.Increment();
@@ -212,8 +221,9 @@ struct Metrics::Families {
   void operator()(const Other&) {}
 
   prometheus::Registry registry;
-  // Our own, PostgreSQL's conditions and what a caller's function makes up.
-  Few reasons{400};
+  // PostgreSQL's, and what a caller's function makes up. (The gateway's own reasons are few, and must not be lost among
+  // those.)
+  Few conditions{400};
   Few commands{200};
   // The empty one, too.
   Few tags{101};
@@ -237,6 +247,8 @@ struct Metrics::Families {
   Family<Counter>& shed = Counters("sluice_shed_total", "Calls that were refused, or had waited in vain, unserved.");
   Family<Counter>& retries =
       Counters("sluice_retries_total", "Turns that calls had after their first, by SQLSTATE or reason.");
+  Family<Counter>& attempts =
+      Counters("sluice_attempts_total", "Tries at calls, those within a turn (a serialization failure) included.");
   Family<Counter>& replayed =
       Counters("sluice_replayed_total", "Calls with a request_id that got the answer of an earlier one.");
   Histogram& flight_statements =

@@ -136,7 +136,7 @@ FlightReport Connection::Fly(const Flight& flight) {
   notices_.kept = &report.notices;
   report.failure = FlyInto(flight, &report, &ended);
   notices_.kept = nullptr;
-  if (observer_ == nullptr || !sent_) return report;
+  if (observer_ == nullptr || !sent_ || flight.is_proof) return report;
   ended.statements = static_cast<int>(flight.statements.size());
   ended.took = absl::Now() - begin;
   for (const Result& result : report.results) {
@@ -185,10 +185,9 @@ std::optional<FlightFailure> Connection::FlyInto(const Flight& flight, FlightRep
   ended->bytes_sent = static_cast<int64_t>(message.text.size());
   ended->bytes_received = reception.bytes_received();
   ended->rows = reception.rows_streamed();
-  if (reception.cut_short() != CutShort::kNo) {
-    using Cancel = observe::FlightEnded::Cancel;
-    ended->cancel = reception.cancel_sent() ? Cancel::kSent : Cancel::kCanNot;
-  }
+  using Cancel = observe::FlightEnded::Cancel;
+  if (reception.cancel_refused()) ended->cancel = Cancel::kCanNot;
+  if (reception.cancel_sent()) ended->cancel = Cancel::kSent;
   const absl::Duration took = absl::Now() - sent_at;
   copying_ = reception.copying();
   lost_ = reception.gave_up() || PQstatus(session_->handle()) != CONNECTION_OK;
@@ -296,9 +295,7 @@ bool Connection::reads_differently() const {
 }
 
 SessionState Connection::state() const {
-  if (lost_ || notices_.last_words.has_value() || PQstatus(session_->handle()) != CONNECTION_OK) {
-    return SessionState::kLost;
-  }
+  if (lost_ || PQstatus(session_->handle()) != CONNECTION_OK) return SessionState::kLost;
   if (copying_) return SessionState::kCopying;
   switch (PQtransactionStatus(session_->handle())) {
     case PQTRANS_IDLE: return SessionState::kIdle;

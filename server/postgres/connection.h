@@ -77,6 +77,8 @@ class Connection {
   void ClearInterrupt() { interrupt_.Clear(); }
 
   SessionState state() const;
+  // PostgreSQL has ended the session, behind the answer to the last flight: the next one would find it dead.
+  bool was_ended() const { return notices_.last_words.has_value(); }
   bool cancel_may_still_arrive() const { return cancel_may_still_arrive_; }
   // The pooler refused how this session carries the JIT setting; a new one will not.
   bool jit_refused() const { return jit_refused_; }

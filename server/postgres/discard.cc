@@ -10,6 +10,7 @@ std::optional<absl::string_view> WhyDiscard(const Connection& connection, absl::
     case SessionState::kCopying: return "left in COPY";
     case SessionState::kBusy: return "left with an unread answer";
   }
+  if (connection.was_ended()) return "connection lost";
   if (connection.cancel_may_still_arrive()) return "a late cancel could hit the next call";
   if (connection.jit_refused()) return "the pooler refuses its JIT setting";
   if (connection.reads_differently()) return "its encoding, or how it reads and writes values, was changed";

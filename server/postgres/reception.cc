@@ -101,7 +101,9 @@ void Reception::Cut(CutShort why) {
 // server, a pooler that waits for one) cancels nothing.
 void Reception::Cancel() {
   constexpr absl::Duration kAgain = absl::Milliseconds(500);
-  cancel_sent_ |= canceller_->Request(connection_);
+  const bool sent = canceller_->Request(connection_);
+  cancel_sent_ |= sent;
+  cancel_refused_ |= !sent;
   cancel_again_at_ = absl::Now() + kAgain;
 }
 

@@ -49,6 +49,8 @@ class Reception {
   int64_t bytes_received() const { return bytes_received_; }
   int64_t rows_streamed() const { return rows_streamed_; }
   bool cancel_sent() const { return cancel_sent_; }
+  // One was wanted, and could not be sent.
+  bool cancel_refused() const { return cancel_refused_; }
   bool gave_up() const { return gave_up_; }
   bool copying() const { return copying_; }
   bool streams_were_used() const { return streams_were_used_; }
@@ -101,6 +103,7 @@ class Reception {
   absl::Time give_up_at_ = absl::InfiniteFuture();
   absl::Time cancel_again_at_ = absl::InfiniteFuture();
   bool cancel_sent_ = false;
+  bool cancel_refused_ = false;
   bool gave_up_ = false;
   bool copying_ = false;
   bool streams_were_used_ = false;

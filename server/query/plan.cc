@@ -1,7 +1,6 @@
 #include "server/query/plan.h"
 
 #include <algorithm>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -45,12 +44,17 @@ absl::StatusOr<admission::Priority> PriorityOf(const v1::CallOptions& options) {
 // Nothing that could end the comment which it goes into.
 absl::StatusOr<std::string> TagOf(const v1::CallOptions& options) {
   constexpr size_t kTagBytesMax = 64;
-  const auto is_good = [](unsigned char c) { return absl::ascii_isalnum(c) || std::strchr("_.:/-", c) != nullptr; };
+  const auto is_good = [](unsigned char c) {
+    return absl::ascii_isalnum(c) || absl::string_view("_.:/-").find(static_cast<char>(c)) != absl::string_view::npos;
+  };
   if (options.tag().size() > kTagBytesMax || !absl::c_all_of(options.tag(), is_good)) {
     return errors::InvalidField("options.tag", "has more than 64 characters, or others than A-Z a-z 0-9 _ . : / -");
   }
   return options.tag();
 }
+
+// Behind a statement, on a line of its own: it may end in a -- comment.
+std::string Comment(const std::string& tag) { return tag.empty() ? "" : absl::StrCat("\n/*tag='", tag, "'*/"); }
 
 // The statement that makes a flight run as somebody. Both settings in any case: another client
 // may have left claims in a pooled session.
@@ -130,8 +134,7 @@ absl::Status AddStatement(const v1::Statement& statement, bool shares_transactio
   const bool in_transaction = shares_transaction || plan->read_only || !plan->identity.empty() || plan->deferrable ||
                               plan->request_id.has_value() || plan->isolation != postgres::Isolation::kDefault;
   if (!facts.may_share_transaction && in_transaction) return errors::NotInTransaction(facts.keyword);
-  // On a line of its own: the statement may end in a -- comment.
-  if (!plan->tag.empty()) absl::StrAppend(&bound.text, "\n/*tag='", plan->tag, "'*/");
+  bound.text += Comment(plan->tag);
   plan->statements.push_back({std::move(bound), &statement.sql()});
   return absl::OkStatus();
 }
@@ -190,10 +193,10 @@ absl::StatusOr<int64_t> BatchBytes(const v1::CallOptions& options, const Limits&
 }
 
 // A COPY of the gateway's own.
-PlannedStatement Own(std::string text) {
+PlannedStatement Own(std::string text, const std::string& tag) {
   static const auto& known = *new std::shared_ptr<sql::KnownStatement>(new sql::KnownStatement{"COPY", {}, {}});
   PlannedStatement statement;
-  statement.bound.text = std::move(text);
+  statement.bound.text = absl::StrCat(text, Comment(tag));
   statement.bound.known = known;
   return statement;
 }
@@ -270,7 +273,7 @@ absl::StatusOr<Plan> PlanCopyIn(const v1::CopyInRequest::Header& header, const a
   if (!caller.may.copy) return errors::StatementNotAllowed(caller.name, "copy");
   ASSIGN_OR_RETURN(Plan plan, PlanAllowedFrame(header.options(), v1::TransactionOptions(), caller, limits));
   ASSIGN_OR_RETURN(std::string text, CopyInCommand(header));
-  plan.statements.push_back(Own(std::move(text)));
+  plan.statements.push_back(Own(std::move(text), plan.tag));
   return plan;
 }
 
@@ -285,7 +288,7 @@ absl::StatusOr<Plan> PlanCopyOut(const v1::CopyOutRequest& request, const auth::
   } else {
     ASSIGN_OR_RETURN(plan, PlanAllowedFrame(request.options(), request.transaction(), caller, limits));
     ASSIGN_OR_RETURN(std::string text, CopyOutCommand(request));
-    plan.statements.push_back(Own(std::move(text)));
+    plan.statements.push_back(Own(std::move(text), plan.tag));
   }
   ASSIGN_OR_RETURN(plan.batch_bytes, BatchBytes(request.options(), limits));
   return plan;

@@ -27,13 +27,13 @@ void Call::Start() {
 
 void Call::OnCancel() {
   token_.Cancel();
-  work_->StopWaiting();
+  work_->StopWaiting(token_.WhyEnded(v1::OUTCOME_NOT_STARTED));
   LeaveLine();
 }
 
 void Call::CancelForOperator() {
   token_.CancelForOperator();
-  work_->StopWaiting();
+  work_->StopWaiting(token_.WhyEnded(v1::OUTCOME_NOT_STARTED));
   LeaveLine();
 }
 
@@ -53,7 +53,7 @@ observe::CallState Call::state() const {
 
 void Call::Drain() {
   token_.Drain();
-  work_->StopWaiting();
+  work_->StopWaiting(token_.WhyEnded(v1::OUTCOME_NOT_STARTED));
 }
 
 // It was nowhere when it was cancelled, on its way back from a connection.
@@ -112,11 +112,12 @@ bool Call::EndTurn(const query::TurnEnd& end) {
     Finish(untouched ? last_turn_.Or(end.status, cost_.statement) : end.status);
     return true;
   }
-  const std::string sqlstate = SqlStateOf(end.status);
-  observer_.Record(observe::CallRetried{sqlstate.empty() ? ReasonOf(end.status) : sqlstate});
   last_turn_.Keep(end.status, cost_.statement);
   waiting_since_ = absl::Now();
-  if (!token_.cancelled() && waiting_since_ < facts_.time.work_until) return false;
+  if (!token_.cancelled() && waiting_since_ < facts_.time.work_until) {
+    observer_.Record(observe::CallRetried{SqlStateOf(end.status), ReasonOf(end.status)});
+    return false;
+  }
   Refuse(CancelledStatus());
   return true;
 }

@@ -33,7 +33,7 @@ class CopyIn : public RequestWork {
   admission::Priority priority() const override { return copy_->priority(); }
   std::string tag() const override { return copy_->tag(); }
   query::TurnEnd Run(query::Turn* turn) override { return copy_->Run(turn, &in_, &response_); }
-  void StopWaiting() override { in_.incoming().StopWaiting(); }
+  void StopWaiting(const absl::Status& why) override { in_.incoming().StopWaiting(why); }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return sizeof(*this) + copy_->bytes() + in_.incoming().bytes(); }
   std::vector<std::string> StatementTexts() const override { return {copy_->command()}; }
@@ -58,7 +58,7 @@ class CopyOut : public RequestWork {
   admission::Priority priority() const override { return plan_.priority; }
   std::string tag() const override { return plan_.tag; }
   query::TurnEnd Run(query::Turn* turn) override { return query::CopyOut(plan_, turn, stream_.get()); }
-  void StopWaiting() override { stream_->StopWaiting(); }
+  void StopWaiting(const absl::Status&) override { stream_->StopWaiting(); }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
   // Without the values of its parameters.
   std::vector<std::string> StatementTexts() const override {

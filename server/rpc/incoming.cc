@@ -81,9 +81,9 @@ void Incoming::Close() {
   arrival_.NotifyAll();
 }
 
-void Incoming::StopWaiting() {
+void Incoming::StopWaiting(const absl::Status& why) {
   // Before that, no call is known that could be told to stop.
-  GiveUp(errors::Draining(), {Stage::kOpened, Stage::kFirst});
+  GiveUp(why, {Stage::kOpened, Stage::kFirst});
   {
     MutexLock lock(&mu_);
     is_nobody_waiting_ = true;

@@ -43,7 +43,8 @@ class Incoming : public std::enable_shared_from_this<Incoming> {
   // None will come any more.
   void Close();
   // The client has left, or the gateway ends: nobody waits for it any longer.
-  void StopWaiting();
+  // `why`: what it hears, if it is told to nobody else.
+  void StopWaiting(const absl::Status& why);
 
   // Of the messages that wait here.
   size_t bytes() const;

@@ -188,7 +188,7 @@ class UploadReactor : public IncomingReactor<ReplyReactor<grpc::ServerReadReacto
     if (ok) {
       incoming()->Close();
     } else {
-      incoming()->StopWaiting();
+      incoming()->StopWaiting(errors::Cancelled(v1::OUTCOME_NOT_STARTED));
     }
     if (begins_at_end_) StartCall();
   }

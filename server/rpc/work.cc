@@ -166,7 +166,7 @@ class Stream : public RequestWork {
   std::string tag() const override { return plan_.tag; }
   std::shared_ptr<const sql::KnownStatement> statement() const override { return plan_.statements[0].bound.known; }
   query::TurnEnd Run(query::Turn* turn) override { return query::StreamRows(plan_, &shop_.types, turn, stream_.get()); }
-  void StopWaiting() override { stream_->StopWaiting(); }
+  void StopWaiting(const absl::Status&) override { stream_->StopWaiting(); }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
 
@@ -203,8 +203,8 @@ class Transact : public RequestWork, private query::Conversation {
     --shop_.transactions_open;
     return end;
   }
-  void StopWaiting() override {
-    in_.incoming().StopWaiting();
+  void StopWaiting(const absl::Status& why) override {
+    in_.incoming().StopWaiting(why);
     out_->StopWaiting();
   }
   size_t bytes() const override { return sizeof(*this) + in_.incoming().bytes(); }

@@ -58,7 +58,7 @@ class Work {
   }
   // The client has left, or the gateway ends: a turn that waits for the client does so no longer. On any
   // thread.
-  virtual void StopWaiting() {}
+  virtual void StopWaiting(const absl::Status& why) { (void)why; }
   // Null if it was streamed.
   virtual const google::protobuf::Message* response() const { return nullptr; }
   // Memory that it holds before its first turn.

@@ -11,16 +11,21 @@ namespace sluice::sql {
 namespace {
 
 constexpr size_t kTextBytesMax = 1000;
+// So that a text of megabytes holds nobody up.
+constexpr size_t kReadBytesMax = 64 << 10;
 
-bool IsValue(TokenKind kind) {
-  return kind == TokenKind::kString || kind == TokenKind::kNumber || kind == TokenKind::kParameter;
+bool IsValue(absl::string_view source, const Token& token) {
+  for (const absl::string_view word : {"true", "false", "null"}) {
+    if (IsWord(source, token, word)) return true;
+  }
+  return token.kind == TokenKind::kString || token.kind == TokenKind::kNumber || token.kind == TokenKind::kParameter;
 }
 
 // Writes tokens with one way of spacing them, whatever the statement's own.
 class Writer {
  public:
   void Add(absl::string_view source, const Token& token) {
-    if (IsValue(token.kind)) return Put("?", /*glued=*/false);
+    if (IsValue(source, token)) return Put("?", /*glued=*/false);
     const absl::string_view word = source.substr(token.begin, token.end - token.begin);
     const bool is_symbol = token.kind == TokenKind::kSymbol;
     // Operators come byte by byte; a parenthesis may belong to a function.
@@ -69,9 +74,12 @@ uint64_t HashOf(absl::string_view text) {
 }  // namespace
 
 Shape ShapeOf(absl::string_view statement) {
+  const bool is_cut = statement.size() > kReadBytesMax;
+  statement = statement.substr(0, kReadBytesMax);
   Lexer lexer(statement, /*standard_conforming_strings=*/true);
   Writer writer;
   for (Token token = lexer.Next(); token.kind != TokenKind::kEnd; token = lexer.Next()) {
+    if (token.kind == TokenKind::kError && is_cut) break;
     if (token.kind == TokenKind::kError) return {"?", 0};
     writer.Add(statement, token);
   }

@@ -8,12 +8,14 @@
 
 namespace sluice::sql {
 
-// What is alike in statements that differ in their values only, and may be shown to anybody, since no value is in it:
-//   select * from orders where id = ? and state in (?)
+// What is alike in statements that differ in their values only, and may be shown to operators, since no value is in it:
+//   select * from orders where id = ? and state in(?)
+// (But what stands in double quotes is a name, and stays: also where somebody took it for a string.)
 struct Shape {
-  // Unquoted words in lower case, each value and each list of them as "?", comments left out; at most 1,000 bytes.
+  // Unquoted words in lower case, each value (but not its sign) and each list of them as "?", comments left out; at
+  // most 1,000 bytes, of the first 64 KiB.
   std::string text;
-  // Of the whole text, also where `text` is cut; not the same from release to release.
+  // Of those 64 KiB, also where `text` is cut; not the same from release to release.
   uint64_t fingerprint = 0;
 };
 

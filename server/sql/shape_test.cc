@@ -16,6 +16,16 @@ TEST(ShapeTest, HasNoValues) {
   EXPECT_EQ(TextOf("SELECT 1 -- 4111 1111\n/* 'secret' */"), "select ?");
 }
 
+TEST(ShapeTest, HasNoTruthsEither) {
+  EXPECT_EQ(TextOf("SELECT 1 FROM t WHERE ill = TRUE AND (a, b) = (false, NULL)"),
+            "select ? from t where ill = ? and(a, b) = (?)");
+}
+
+TEST(ShapeTest, OfAHugeTextIsThatOfItsBeginning) {
+  const std::string huge = "SELECT a, '" + std::string(1 << 20, 's') + "', b";
+  EXPECT_EQ(TextOf(huge), "select a,");
+}
+
 TEST(ShapeTest, IsTheSameForListsOfAnyLength) {
   EXPECT_EQ(TextOf("SELECT 1 FROM t WHERE id IN (1, 2, 3)"), TextOf("select 1 from t where id in ($1)"));
   EXPECT_EQ(TextOf("INSERT INTO t (a, b) VALUES (1, 'x'), (2, 'y'), (3, 'z')"), "insert into t(a, b) values(?)");

@@ -1,8 +1,13 @@
 // The operators' port: what it tells, and whom.
 
+#include <arpa/inet.h>
+#include <grpcpp/create_channel.h>
 #include <httplib.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,6 +18,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
 #include "tests/support/certificates.h"
 
@@ -129,6 +136,7 @@ TEST_F(AdminTest, ATagIsInMetricsLogAndDatabase) {
   for (const char* bad : {"*/ DROP TABLE x; /*", "two words", "it's", "ümläut"}) {
     EXPECT_EQ(Reason(db_.Execute(client::Statement("SELECT 1"), Tagged(bad))), "INVALID_FIELD") << bad;
   }
+  EXPECT_EQ(Reason(db_.Execute(client::Statement("SELECT 1"), Tagged(std::string("a\0b", 3)))), "INVALID_FIELD");
   EXPECT_TRUE(db_.Execute(client::Statement("SELECT 1"), Tagged(std::string(64, 'x'))).ok());
   EXPECT_EQ(Reason(db_.Execute(client::Statement("SELECT 1"), Tagged(std::string(65, 'x')))), "INVALID_FIELD");
 }
@@ -204,6 +212,9 @@ TEST_F(AdminTest, WhateverCallersSendSeriesAreBounded) {
   const size_t before = series();
   raise(70000, 70500);
   EXPECT_LE(series(), before + 20);
+  // The gateway's own reasons are not lost among them.
+  EXPECT_FALSE(db_.Execute(client::Statement("SELECT 1"), Tagged("not one")).ok());
+  EXPECT_EQ(Metric(R"(sluice_errors_total{outcome="NOT_STARTED",reason="INVALID_FIELD"})"), 1);
 }
 
 TEST_F(AdminTest, LivezIsTheProcessAndReadyzTheDatabase) {
@@ -268,6 +279,47 @@ TEST_F(AdminTest, AnOperatorSeesAndEndsALongCall) {
   EXPECT_TRUE(Eventually([&] { return cancel(call["id"], {{"X-Sluice", "1"}}) == 404; }));
 }
 
+TEST_F(AdminTest, AnOperatorEndsATransactionThatHasNotBegun) {
+  const auto stub = v1::Database::NewStub(grpc::CreateChannel(observed_.address(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  const auto call = stub->Transact(&context);
+  v1::TransactRequest begin;
+  begin.mutable_begin();
+  ASSERT_TRUE(call->Write(begin));
+  const auto calls = [&] { return nlohmann::json::parse(Get(observed_, "/statusz.json")->body)["longest_calls"]; };
+  ASSERT_TRUE(Eventually([&] { return calls().size() == 1; }));
+  httplib::Client browser(absl::StrCat("http://", observed_.AdminAddress()));
+  const std::string page = absl::StrCat("/calls/", calls()[0]["id"].get<int64_t>(), "/cancel");
+  EXPECT_EQ(browser.Post(page.c_str(), {{"X-Sluice", "1"}}, "", "text/plain")->status, 200);
+  const grpc::Status ended = call->Finish();
+  EXPECT_NE(ended.error_details().find("CANCELLED_BY_OPERATOR"), std::string::npos) << ended.error_message();
+  EXPECT_TRUE(Eventually([&] { return Metric("sluice_transaction_rollbacks_total{cause=\"operator\"}") == 1; }));
+}
+
+// Who sends byte by byte keeps its thread, but not the gateway.
+TEST_F(AdminTest, AVisitorWhoDawdlesDoesNotHoldUpTheEnd) {
+  Gateway gateway(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json"});
+  const std::string address = gateway.AdminAddress();
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in place = {};
+  place.sin_family = AF_INET;
+  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  place.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  ASSERT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&place), sizeof(place)), 0);
+  std::atomic<bool> over{false};
+  auto dawdler = std::async(std::launch::async, [&] {
+    while (!over && send(fd, "G", 1, MSG_NOSIGNAL) == 1)
+      Eventually([&] { return over.load(); }, absl::Milliseconds(200));
+  });
+  EXPECT_EQ(Get(gateway, "/livez")->status, 200);
+  const absl::Time begin = absl::Now();
+  EXPECT_EQ(gateway.Drain(), 0);
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(20));
+  over = true;
+  dawdler.get();
+  close(fd);
+}
+
 TEST_F(AdminTest, AnOperatorEndsWhatWaitsAndWhatIsIdle) {
   Gateway narrow(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json", "--pool_size=2"});
   const client::Database db = narrow.Client();
@@ -295,6 +347,13 @@ TEST_F(AdminTest, StrangersSeeNoMoreThanAProbeNeeds) {
   EXPECT_EQ(Get(observed_, "/livez", another_name)->status, 200);
   EXPECT_EQ(Get(observed_, "/metrics", another_name)->status, 200);
   EXPECT_EQ(Get(observed_, "/statusz.json", another_name)->status, 403);
+  for (const char* host :
+       {"127.evil.example", "localhost.evil.example", "[::1].evil.example:80", "127.0.0.1.evil.example"}) {
+    EXPECT_EQ(Get(observed_, "/statusz.json", {{"Host", host}})->status, 403) << host;
+  }
+  EXPECT_EQ(Get(observed_, "/statusz.json", {{"X-Forwarded-For", "203.0.113.7"}})->status, 403);
+  EXPECT_EQ(Get(observed_, "/metrics", {{"Range", "bytes=0-,0-"}})->status, 400);
+  EXPECT_EQ(Get(observed_, "/statusz.json", {{"Host", "[::1]:7433"}})->status, 200);
   EXPECT_EQ(Get(observed_, "/statusz.json")->status, 200);
 }
 

@@ -37,6 +37,8 @@ class FloodTest : public ConformanceTest {
     request.mutable_statement()->set_sql("SELECT 1");
     const std::unique_ptr<HostileClient> client = Client(gateway);
     const int sent = client->Send(flood, count, "/sluice.v1.Database/Execute", request.SerializeAsString());
+    // Else there was none.
+    EXPECT_GT(sent, 100);
     ExpectService(gateway);
     return sent;
   }
