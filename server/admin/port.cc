@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <httplib.h>
 
+#include <cerrno>
 #include <deque>
 #include <thread>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "absl/time/clock.h"
 #include "server/admin/statusz.h"
 #include "server/base/mutex.h"
+#include "server/base/system.h"
 
 namespace sluice::admin {
 namespace {
@@ -241,8 +243,12 @@ class Port::Desk {
 
 absl::StatusOr<std::unique_ptr<Port>> Port::Start(const Options& options, Sources sources) {
   auto desk = std::make_shared<Desk>(std::move(sources));
+  errno = 0;
   const int port = desk->Bind(Split(options.listen));
-  if (port <= 0) return absl::UnavailableError(absl::StrCat("admin_listen: can not listen on ", options.listen));
+  if (port <= 0) {
+    return absl::UnavailableError(absl::StrCat("admin_listen: can not listen on ", options.listen, ": ",
+                                               SystemText(errno), " (another gateway's? Each needs its own, or off)"));
+  }
   std::string address = absl::StrCat(options.listen.substr(0, options.listen.rfind(':')), ":", port);
   return std::unique_ptr<Port>(new Port(std::move(desk), std::move(address)));
 }
