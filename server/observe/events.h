@@ -105,8 +105,7 @@ struct CompanyServed {
 };
 // A call has another turn.
 struct CallRetried {
-  // PostgreSQL's; empty if it is not why.
-  std::string sqlstate;
+  // Of the error that its last turn ended with.
   std::string reason;
 };
 

@@ -121,7 +121,7 @@ struct Metrics::Families {
     const OfMethod& of_method = of_methods[e.method];
     const bool is_plain = e.status.ok() && e.tag.empty();
     (is_plain ? of_method.plain : Requests(e.method, e.status.code(), tags(e.tag))).Increment();
-    attempts.Add({{"method", e.method}}).Increment(e.attempts);
+    of_method.attempts.Increment(e.attempts);
     // What is refused at once would make an overload look quick.
     if (e.took > absl::ZeroDuration()) {
       of_method.request.Observe(ToSeconds(e.took));
@@ -159,11 +159,11 @@ struct Metrics::Families {
   }
   void CountError(const CallFinished& e) {
     const ErrorFacts facts = FactsOf(e.status);
-    const std::string known = facts.reason.empty() ? "other" : facts.reason;
-    const std::string reason = facts.postgres.has_value() ? conditions(known) : known;
+    // One of a closed set: what a function makes up (ERRCODE = 'XY123') is POSTGRES_ERROR.
+    const std::string reason = facts.reason.empty() ? "other" : facts.reason;
     errors.Add({{"reason", reason}, {"outcome", std::string(OutcomeName(facts.outcome))}}).Increment();
     if (facts.outcome == v1::OUTCOME_UNKNOWN) unknown.Add({{"method", e.method}}).Increment();
-    const bool is_shed = known == "GATEWAY_OVERLOADED" || known == "QUEUE_TIMEOUT" || known == "DRAINING";
+    const bool is_shed = reason == "GATEWAY_OVERLOADED" || reason == "QUEUE_TIMEOUT" || reason == "DRAINING";
     if (is_shed && facts.outcome == v1::OUTCOME_NOT_STARTED) {
       shed.Add({{"priority", NameOf(e.priority)}, {"reason", reason}}).Increment();
     }
@@ -202,10 +202,7 @@ struct Metrics::Families {
     coalesced.Observe(e.calls);
     merged.Add({{"where", "flight"}}).Increment(e.merged);
   }
-  void operator()(const CallRetried& e) {
-    const std::string own = e.reason.empty() ? "other" : e.reason;
-    retries.Add({{"why", e.sqlstate.empty() ? own : conditions(e.sqlstate)}}).Increment();
-  }
+  void operator()(const CallRetried& e) { retries.Add({{"reason", e.reason}}).Increment(); }
   void operator()(const ConnectionOpened& e) { connect_seconds.Observe(ToSeconds(e.took)); }
   void operator()(const ConnectionFailed& e) {
     connect_failures.Add({{"sqlstate_class", ClassOf(e.sqlstate)}}).Increment();
@@ -221,9 +218,6 @@ struct Metrics::Families {
   void operator()(const Other&) {}
 
   prometheus::Registry registry;
-  // PostgreSQL's, and what a caller's function makes up. (The gateway's own reasons are few, and must not be lost among
-  // those.)
-  Few conditions{400};
   Few commands{200};
   // The empty one, too.
   Few tags{101};
@@ -245,8 +239,7 @@ struct Metrics::Families {
   Family<Counter>& unknown =
       Counters("sluice_outcome_unknown_total", "Calls of whose work nobody knows whether it was done.");
   Family<Counter>& shed = Counters("sluice_shed_total", "Calls that were refused, or had waited in vain, unserved.");
-  Family<Counter>& retries =
-      Counters("sluice_retries_total", "Turns that calls had after their first, by SQLSTATE or reason.");
+  Family<Counter>& retries = Counters("sluice_retries_total", "Turns that calls had after their first, by reason.");
   Family<Counter>& attempts =
       Counters("sluice_attempts_total", "Tries at calls, those within a turn (a serialization failure) included.");
   Family<Counter>& replayed =
@@ -284,12 +277,13 @@ struct Metrics::Families {
   struct OfMethod {
     // Of calls that went well and have no tag.
     Counter& plain;
+    Counter& attempts;
     Histogram& request;
     Histogram& rpc_ok;
     Histogram& database;
   };
   Shelf<OfMethod> of_methods{[this](const std::string& method) {
-    return OfMethod{Requests(method, absl::StatusCode::kOk, tags("")),
+    return OfMethod{Requests(method, absl::StatusCode::kOk, tags("")), attempts.Add({{"method", method}}),
                     request_seconds.Add({{"method", method}}, Seconds()), Rpc(method, absl::StatusCode::kOk),
                     database_seconds.Add({{"method", method}}, Seconds())};
   }};

@@ -12,8 +12,8 @@ namespace sluice::observe {
 // What the gateway has done since its start, for Prometheus. Names are listed with what they mean in
 // docs/operations.md; those that OpenTelemetry has a name for carry it.
 //
-// Whatever callers send, the number of series is bounded: labels are methods, codes, priorities, reasons, commands and
-// classes of SQLSTATE, of each of which only so many are told apart; the rest is "other".
+// Whatever callers send, the number of series is bounded: labels are from closed sets (methods, codes, priorities,
+// reasons, classes of SQLSTATE), and of tags and commands only so many are told apart; the rest is "other".
 class Metrics : public Observer {
  public:
   Metrics();

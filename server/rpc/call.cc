@@ -115,7 +115,7 @@ bool Call::EndTurn(const query::TurnEnd& end) {
   last_turn_.Keep(end.status, cost_.statement);
   waiting_since_ = absl::Now();
   if (!token_.cancelled() && waiting_since_ < facts_.time.work_until) {
-    observer_.Record(observe::CallRetried{SqlStateOf(end.status), ReasonOf(end.status)});
+    observer_.Record(observe::CallRetried{ReasonOf(end.status)});
     return false;
   }
   Refuse(CancelledStatus());
