@@ -118,6 +118,43 @@ TEST_F(AdminTest, MetricsCountNotificationsAndGaps) {
   EXPECT_TRUE(Eventually([&] { return has("sluice_listen_gaps_total 1\n"); }));
 }
 
+TEST_F(AdminTest, MetricsCountTriesAndRetries) {
+  const Gateway narrow(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json", "--pool_size=1",
+                                          "--application_name=narrow"});
+  const client::Database db = narrow.Client();
+  ASSERT_TRUE(db.Execute("SELECT 1").ok());
+  Direct().Run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'narrow'");
+  ASSERT_TRUE(Eventually([this] {
+    return Direct().Value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'narrow'") == "0";
+  }));
+  ASSERT_TRUE(db.Execute("SELECT 1").ok());
+  const std::string metrics = Get(narrow, "/metrics")->body;
+  EXPECT_TRUE(absl::StrContains(metrics, "sluice_attempts_total{method=\"Execute\"} 3\n")) << metrics;
+  EXPECT_TRUE(absl::StrContains(metrics, "sluice_retries_total{reason=\"BACKEND_UNREACHABLE\"} 1\n"));
+  EXPECT_TRUE(absl::StrContains(metrics, "sluice_connection_discards_total{reason=\"connection lost\"} 1\n"));
+}
+
+TEST_F(AdminTest, MetricsCountWhatWasShed) {
+  const Gateway narrow(postgres_->Url(),
+                       {"--admin_listen=127.0.0.1:0", "--log_format=json", "--pool_size=1", "--line_length_max=1"});
+  client::Database::Options once;
+  once.target = narrow.address();
+  once.retries_max = 0;
+  const client::Database db = *client::Database::Open(once);
+  const auto sleep = [&db] { return db.Execute("SELECT pg_sleep(1)").status(); };
+  const auto has = [&narrow](const std::string& line) {
+    return absl::StrContains(Get(narrow, "/metrics")->body, line + "\n");
+  };
+  auto flies = std::async(std::launch::async, sleep);
+  ASSERT_TRUE(Eventually([&] { return has(R"(sluice_pool_connections{database="default",state="used"} 1)"); }));
+  auto waits = std::async(std::launch::async, sleep);
+  ASSERT_TRUE(Eventually([&] { return has(R"(sluice_line_length{priority="normal"} 1)"); }));
+  EXPECT_EQ(ReasonOf(sleep()), "GATEWAY_OVERLOADED");
+  EXPECT_TRUE(has(R"(sluice_shed_total{priority="normal",reason="GATEWAY_OVERLOADED"} 1)"));
+  EXPECT_TRUE(flies.get().ok());
+  EXPECT_TRUE(waits.get().ok());
+}
+
 client::CallOptions Tagged(const std::string& tag) {
   client::CallOptions options;
   options.tag = tag;
