@@ -110,6 +110,21 @@ double ToSeconds(absl::Duration duration) { return absl::ToDoubleSeconds(duratio
 }  // namespace
 
 struct Metrics::Families {
+  // A series that begins with the first thing that it counts has no increase then, so what alerts look at is there
+  // from the start.
+  Families() {
+    for (const char* method : {"Execute", "ExecuteBatch", "ExecuteStream", "Transact", "CopyIn", "CopyOut"}) {
+      unknown.Add({{"method", method}});
+    }
+    for (const char* priority : {"high", "normal", "low"}) {
+      for (const char* reason : {"GATEWAY_OVERLOADED", "QUEUE_TIMEOUT"}) {
+        shed.Add({{"priority", priority}, {"reason", reason}});
+      }
+    }
+    rollbacks.Add({{"cause", "idle"}});
+    connect_failures.Add({{"sqlstate_class", "none"}});
+  }
+
   Family<Counter>& Counters(const char* name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
   }

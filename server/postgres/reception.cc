@@ -69,15 +69,17 @@ bool Reception::AwaitSocket(short events) {
   for (;;) {
     const absl::Time now = absl::Now();
     if (now >= give_up_at_) return false;
+    // Looked at once: one that is raised behind this wakes the poll below.
+    const bool is_interrupted = interrupt_->raised();
     if (cut_short_ == CutShort::kNo) {
       // gRPC cancels a call at its deadline too, when statement_timeout is about to end it.
-      if (interrupt_->raised() && now < limits_.deadline) Cut(CutShort::kByCaller);
+      if (is_interrupted && now < limits_.deadline) Cut(CutShort::kByCaller);
       if (now >= limits_.cancel_at) Cut(CutShort::kByDeadline);
     }
     if (now >= cancel_again_at_) Cancel();
     if (now >= rest_at() && !HasInput(connection_) && !streams_.sink()->Rest()) Cut(CutShort::kByStream);
     const bool running = cut_short_ == CutShort::kNo;
-    const bool interruptible = running && !interrupt_->raised();
+    const bool interruptible = running && !is_interrupted;
     pollfd waits[2] = {{PQsocket(connection_), events, 0}, {interrupt_->file_descriptor(), POLLIN, 0}};
     const absl::Time wake_at = std::min({running ? limits_.cancel_at : give_up_at_, rest_at(), cancel_again_at_});
     const int ready = poll(waits, interruptible ? 2 : 1, MillisecondsUntil(wake_at));

@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -141,15 +142,15 @@ TEST_F(AdminTest, MetricsCountWhatWasShed) {
   once.target = narrow.address();
   once.retries_max = 0;
   const client::Database db = *client::Database::Open(once);
-  const auto sleep = [&db] { return db.Execute("SELECT pg_sleep(1)").status(); };
+  const auto take_a_nap = [&db] { return db.Execute("SELECT pg_sleep(1)").status(); };
   const auto has = [&narrow](const std::string& line) {
     return absl::StrContains(Get(narrow, "/metrics")->body, line + "\n");
   };
-  auto flies = std::async(std::launch::async, sleep);
+  auto flies = std::async(std::launch::async, take_a_nap);
   ASSERT_TRUE(Eventually([&] { return has(R"(sluice_pool_connections{database="default",state="used"} 1)"); }));
-  auto waits = std::async(std::launch::async, sleep);
+  auto waits = std::async(std::launch::async, take_a_nap);
   ASSERT_TRUE(Eventually([&] { return has(R"(sluice_line_length{priority="normal"} 1)"); }));
-  EXPECT_EQ(ReasonOf(sleep()), "GATEWAY_OVERLOADED");
+  EXPECT_EQ(ReasonOf(take_a_nap()), "GATEWAY_OVERLOADED");
   EXPECT_TRUE(has(R"(sluice_shed_total{priority="normal",reason="GATEWAY_OVERLOADED"} 1)"));
   EXPECT_TRUE(flies.get().ok());
   EXPECT_TRUE(waits.get().ok());
@@ -235,6 +236,20 @@ TEST_F(AdminTest, PromtoolHasNothingToSayAboutThem) {
   EXPECT_EQ(testing_support::ReadFile(promtool.output_path), "");
 }
 
+TEST_F(AdminTest, WhatAlertsLookAtIsThereFromTheStart) {
+  const Gateway fresh(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json"});
+  const std::string metrics = "\n" + Get(fresh, "/metrics")->body;
+  const std::string alerts = testing_support::ReadFile("deploy/prometheus/alerts.yaml");
+  const std::regex name("(sluice|db_client)_[a-z_]+[a-z]");
+  int names = 0;
+  for (std::sregex_iterator at(alerts.begin(), alerts.end(), name), end; at != end; ++at, ++names) {
+    const std::string series = "\n" + at->str();
+    EXPECT_TRUE(absl::StrContains(metrics, series + " ") || absl::StrContains(metrics, series + "{")) << at->str();
+  }
+  EXPECT_GE(names, 10);
+  EXPECT_TRUE(absl::StrContains(metrics, "sluice_outcome_unknown_total{method=\"Execute\"} 0\n"));
+}
+
 TEST_F(AdminTest, WhateverCallersSendSeriesAreBounded) {
   const auto series = [this] {
     const std::vector<std::string> lines = absl::StrSplit(Metrics(), '\n');
@@ -311,7 +326,7 @@ TEST_F(AdminTest, AnOperatorSeesAndEndsALongCall) {
   EXPECT_EQ(cancel(call["id"], {{"X-Sluice", "1"}, {"Host", "evil.example"}}), 403);
   EXPECT_EQ(cancel(call["id"], {{"X-Sluice", "1"}}), 200);
   const absl::Status ended = slow.get().status();
-  EXPECT_EQ(ReasonOf(ended), "CANCELLED_BY_OPERATOR");
+  EXPECT_EQ(ReasonOf(ended), "CANCELLED_BY_OPERATOR") << observed_.log();
   EXPECT_EQ(OutcomeOf(ended), v1::OUTCOME_ROLLED_BACK);
   EXPECT_TRUE(Eventually([&] { return cancel(call["id"], {{"X-Sluice", "1"}}) == 404; }));
 }
