@@ -317,7 +317,8 @@ TEST_F(CopyTest, AClientThatIsKilledCommitsNothing) {
   for (int i = 0; i < 20; ++i) {
     {
       const testing_support::Process client(options);
-      ASSERT_TRUE(CopyWaits());
+      ASSERT_TRUE(CopyWaits()) << i << testing_support::ReadFile(options.output_path) << gateway_->log()
+                               << pgbouncer_->log();
     }
     ASSERT_TRUE(NothingIsCopied());
     ASSERT_EQ(Direct().Value("SELECT count(*) FROM lines"), "0");
