@@ -1,7 +1,7 @@
 #include "server/admin/port.h"
 
-#include <arpa/inet.h>
 #include <httplib.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <deque>
@@ -13,8 +13,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "server/admin/statusz.h"
+#include "server/base/local_address.h"
 #include "server/base/mutex.h"
 #include "server/base/system.h"
 
@@ -45,14 +47,6 @@ HostAndPort Split(const std::string& address) {
   return split;
 }
 
-bool IsThisMachine(std::string host) {
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  if (absl::StartsWith(host, "::ffff:")) host = host.substr(7);
-  in_addr address = {};
-  if (inet_pton(AF_INET, host.c_str(), &address) == 1) return (ntohl(address.s_addr) >> 24) == 127;
-  return host == "localhost" || host == "::1";
-}
-
 // A page of another site that has its name lead here is not one of ours (DNS rebinding): its browser says that name.
 // What a proxy brings is from elsewhere.
 bool IsOfThisMachine(const httplib::Request& request) {
@@ -63,7 +57,7 @@ bool IsOfThisMachine(const httplib::Request& request) {
   std::string host = request.get_header_value("Host");
   const size_t colon = host.rfind(':');
   if (colon != std::string::npos && host.back() != ']') host.resize(colon);
-  return IsThisMachine(request.remote_addr) && IsThisMachine(host);
+  return IsLocalHost(absl::StripPrefix(request.remote_addr, "::ffff:")) && IsLocalHost(host);
 }
 
 // The library's threads, and a bound: who comes when so many wait is let in later, by the kernel.

@@ -13,8 +13,10 @@ bool IsLoopbackV4(absl::string_view host) {
 }  // namespace
 
 bool IsLocalAddress(absl::string_view address) {
-  if (absl::StartsWith(address, "unix:")) return true;
-  const absl::string_view host = address.substr(0, address.rfind(':'));
+  return absl::StartsWith(address, "unix:") || IsLocalHost(address.substr(0, address.rfind(':')));
+}
+
+bool IsLocalHost(absl::string_view host) {
   return absl::EqualsIgnoreCase(host, "localhost") || IsLoopbackV4(host) || host == "[::1]" || host == "::1";
 }
 

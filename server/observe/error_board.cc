@@ -11,10 +11,11 @@ namespace sluice::observe {
 void ErrorBoard::Record(const Event& event) {
   const auto* call = std::get_if<CallFinished>(&event);
   if (call == nullptr || call->status.ok()) return;
+  const ErrorFacts facts = FactsOf(call->status);
   ErrorState seen;
-  seen.reason = ReasonOf(call->status);
-  seen.outcome = std::string(OutcomeName(OutcomeOf(call->status)));
-  seen.sqlstate = SqlStateOf(call->status);
+  seen.reason = facts.reason;
+  seen.outcome = std::string(OutcomeName(facts.outcome));
+  if (facts.postgres.has_value()) seen.sqlstate = facts.postgres->sqlstate();
   seen.method = call->method;
   seen.caller = call->caller;
   seen.tag = call->tag;
