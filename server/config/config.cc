@@ -119,12 +119,12 @@ void CheckWhoGetsIn(Checker* check, const Config& config) {
   }
 }
 
-void CheckAdmin(Checker* check, Config* config) {
-  if (config->admin_listen == "off") {
-    config->admin_listen.clear();
-  } else if (!IsHostAndPort(config->admin_listen)) {
-    check->Problem("admin_listen", "must be host:port or off");
-  }
+// Empty for "off".
+std::string CheckAdminAddress(const char* name, Checker* check) {
+  const std::string& address = check->Text(name);
+  if (address == "off") return "";
+  if (!IsHostAndPort(address)) check->Problem(name, "must be host:port or off");
+  return address;
 }
 
 }  // namespace
@@ -165,8 +165,8 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
   config.request_bytes_max = check.Number("request_bytes_max", 1024, 256 << 20);
   config.reply_bytes_max = check.Number("reply_bytes_max", 1024, 256 << 20);
   CheckListener(&check, &config);
-  config.admin_listen = check.Text("admin_listen");
-  CheckAdmin(&check, &config);
+  config.admin_listen = CheckAdminAddress("admin_listen", &check);
+  config.admin_grpc_listen = CheckAdminAddress("admin_grpc_listen", &check);
   config.drain_delay = check.Duration("drain_delay", absl::ZeroDuration(), absl::Minutes(10));
   config.drain_grace = check.Duration("drain_grace", absl::ZeroDuration(), absl::Hours(1));
   const std::string& log_format = check.OneOf("log_format", {"auto", "json", "text"});

@@ -44,7 +44,8 @@ struct Config {
   int64_t reply_bytes_max = 0;
   std::optional<DatabaseUrl> listen_database;  // listen_url
   absl::Duration listen_heartbeat;
-  std::string admin_listen;  // empty for none
+  std::string admin_listen;       // empty for none
+  std::string admin_grpc_listen;  // the same
   absl::Duration drain_delay;
   absl::Duration drain_grace;
   LogFormat log_format = LogFormat::kAuto;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
+#include "server/config/reload.h"
 
 namespace sluice::config {
 namespace {
@@ -283,6 +284,67 @@ TEST_F(ConfigTest, NothingThatIsConfiguredIsFatal) {
   }
   EXPECT_GT(good, 100);
   EXPECT_GT(bad, 100);
+}
+
+class ReloadTest : public ConfigTest {
+ protected:
+  // What comes of one file after another.
+  std::optional<Reload> Change(const std::string& before, const std::string& after) {
+    problems_.clear();
+    const std::vector<std::string> arguments = {"--config_file=" + FileWith("reload.conf", before)};
+    const RawSettings running = GatherSettings(arguments, LookUp, "/nonexistent");
+    FileWith("reload.conf", after);
+    return MakeReload(running, GatherSettings(arguments, LookUp, "/nonexistent"), &problems_);
+  }
+  void SetUp() override { TestEnvironment().clear(); }
+};
+
+constexpr char kUrl[] = "database_url = postgresql://app:old@db:6543/shop\n";
+
+TEST_F(ReloadTest, LiveSettingsAreTakenAndTheOthersWait) {
+  const std::optional<Reload> reload =
+      Change(absl::StrCat(kUrl, "pool_size = 5\nlisten = 127.0.0.1:1\nslow_call = 1s\n"),
+             absl::StrCat(kUrl, "pool_size = 9\nlisten = 127.0.0.1:2\nslow_call = 1s\n"));
+  ASSERT_TRUE(reload.has_value()) << Problems();
+  EXPECT_EQ(reload->config.pool_size, 9);
+  EXPECT_EQ(reload->config.listen, "127.0.0.1:1");
+  EXPECT_EQ(reload->changed, (std::vector<std::string>{"listen", "pool_size"}));
+  EXPECT_EQ(reload->waiting, std::vector<std::string>{"listen"});
+  // What waits is told again by the next one.
+  EXPECT_EQ(reload->raw.values.at("listen").text, "127.0.0.1:1");
+}
+
+TEST_F(ReloadTest, NewCredentialsAreTakenButNoOtherPlace) {
+  const std::optional<Reload> credentials = Change(kUrl, "database_url = postgresql://app2:new@db:6543/shop\n");
+  ASSERT_TRUE(credentials.has_value()) << Problems();
+  EXPECT_TRUE(credentials->waiting.empty());
+  EXPECT_EQ(credentials->config.database.parameters.at("password"), "new");
+  for (const char* other : {"app:old@db2:6543/shop", "app:old@db:5432/shop", "app:old@db:6543/shop2"}) {
+    const std::optional<Reload> place = Change(kUrl, absl::StrCat("database_url = postgresql://", other, "\n"));
+    ASSERT_TRUE(place.has_value()) << Problems();
+    EXPECT_EQ(place->config.database.Display(), "postgresql://app@db:6543/shop");
+    EXPECT_EQ(place->waiting, std::vector<std::string>{"database_url (another host, port or database)"});
+  }
+}
+
+TEST_F(ReloadTest, WhatSwitchesSomethingOnOrOffWaits) {
+  const std::optional<Reload> reload =
+      Change(kUrl, absl::StrCat(kUrl, "callers_file = /callers.json\nlisten_url = postgresql://app@db:5432/shop\n"));
+  ASSERT_TRUE(reload.has_value()) << Problems();
+  EXPECT_EQ(reload->waiting, (std::vector<std::string>{"callers_file (to switch it on or off)",
+                                                       "listen_url (to switch it on or off)"}));
+  EXPECT_FALSE(reload->config.listen_database.has_value());
+}
+
+TEST_F(ReloadTest, BadSettingsAreRefusedWholeWithAllTheirProblems) {
+  EXPECT_FALSE(Change(kUrl, absl::StrCat(kUrl, "pool_size = many\nslow_call = 2\nreply_bytes_max = 4096\n")));
+  EXPECT_EQ(problems_.size(), 2u) << Problems();
+  EXPECT_FALSE(Change(kUrl, absl::StrCat(kUrl, "no_such_setting = 1\n")));
+  EXPECT_FALSE(Change(kUrl, "pool_size = 3\n"));
+  // Each good by itself, but not with what stays.
+  EXPECT_FALSE(Change(absl::StrCat(kUrl, "pool_size = 5\npool_warm = 4\n"),
+                      absl::StrCat(kUrl, "pool_size = 3\npool_warm = 2\n")));
+  EXPECT_TRUE(absl::StrContains(Problems(), "pool_warm")) << Problems();
 }
 
 TEST(ReferenceTest, IsWhatTheSettingsSay) {

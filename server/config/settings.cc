@@ -93,6 +93,8 @@ void ReadSettings(const std::string& path, bool strict, RawSettings* raw) {
   }
 }
 
+constexpr bool kLive = true;
+
 bool IsSwitch(absl::string_view name) { return name == "insecure" || name == "echo_sql"; }
 
 void ReadArguments(const std::vector<std::string>& arguments, RawSettings* raw) {
@@ -140,42 +142,43 @@ void ReadArguments(const std::vector<std::string>& arguments, RawSettings* raw) 
 const std::vector<Setting>& Settings() {
   // clang-format off
   static const auto& settings = *new std::vector<Setting>{
-      {"database_url", "DATABASE_URL", "", "The database: postgresql://user:password@host:port/name?sslmode=verify-full. URLs of other drivers (postgresql+asyncpg://...) are understood. Pass it in the environment or a file rather than as a flag."},
-      {"test_database_url", "TEST_DATABASE_URL", "", "Taken instead of database_url when env is testing."},
+      {"database_url", "DATABASE_URL", "", "The database: postgresql://user:password@host:port/name?sslmode=verify-full. URLs of other drivers (postgresql+asyncpg://...) are understood. Pass it in the environment or a file rather than as a flag.", kLive},
+      {"test_database_url", "TEST_DATABASE_URL", "", "Taken instead of database_url when env is testing.", kLive},
       {"env", "SLUICE_ENV", "production", "production, development or testing."},
       {"listen", "SLUICE_LISTEN", "127.0.0.1:7432", "host:port (port 0: any free one) or unix:/path. Anything but loopback or a unix socket needs tls_cert and callers_file, or insecure."},
-      {"tls_cert", "SLUICE_TLS_CERT", "", "PEM file with the server's certificate chain."},
-      {"tls_key", "SLUICE_TLS_KEY", "", "PEM file with its key."},
-      {"tls_client_ca", "SLUICE_TLS_CLIENT_CA", "", "PEM file with the CAs of client certificates; callers may then prove themselves by one (mTLS)."},
-      {"callers_file", "SLUICE_CALLERS_FILE", "", "JSON file that names each caller with its token's SHA-256 or certificate SAN and its permissions; read again on SIGHUP."},
+      {"tls_cert", "SLUICE_TLS_CERT", "", "PEM file with the server's certificate chain.", kLive},
+      {"tls_key", "SLUICE_TLS_KEY", "", "PEM file with its key.", kLive},
+      {"tls_client_ca", "SLUICE_TLS_CLIENT_CA", "", "PEM file with the CAs of client certificates; callers may then prove themselves by one (mTLS).", kLive},
+      {"callers_file", "SLUICE_CALLERS_FILE", "", "JSON file that names each caller with its token's SHA-256 or certificate SAN and its permissions.", kLive},
       {"insecure", "SLUICE_INSECURE", "false", "Lets anybody in on any address, without TLS. Said in a warning at every start."},
-      {"pool_size", "SLUICE_POOL_SIZE", "15", "Connections to the database at most (Supabase's own default pool size)."},
+      {"pool_size", "SLUICE_POOL_SIZE", "15", "Connections to the database at most (Supabase's own default pool size).", kLive},
       {"pool_warm", "SLUICE_POOL_WARM", "1", "Connections kept open without demand. With 0, health does not notice a database that goes away until somebody calls."},
       {"pool_mode", "SLUICE_POOL_MODE", "shared", "shared, or null: a fresh connection for every call, closed after it, for tests of applications."},
-      {"connect_timeout", "SLUICE_CONNECT_TIMEOUT", "10s", "For one attempt to connect."},
-      {"connection_age_max", "SLUICE_CONNECTION_AGE_MAX", "30m", "A connection is replaced when it is older; shortened by up to a quarter at random."},
-      {"connection_idle_max", "SLUICE_CONNECTION_IDLE_MAX", "5m", "A connection that nobody needed for this long is closed, but for pool_warm of them."},
+      {"connect_timeout", "SLUICE_CONNECT_TIMEOUT", "10s", "For one attempt to connect.", kLive},
+      {"connection_age_max", "SLUICE_CONNECTION_AGE_MAX", "30m", "A connection is replaced when it is older; shortened by up to a quarter at random.", kLive},
+      {"connection_idle_max", "SLUICE_CONNECTION_IDLE_MAX", "5m", "A connection that nobody needed for this long is closed, but for pool_warm of them.", kLive},
       {"jit_strategy", "SLUICE_JIT_STRATEGY", "auto", "How JIT is kept off: auto, prefix, startup, role or none (leave it as it is)."},
-      {"application_name", "SLUICE_APPLICATION_NAME", "sluice", "As pg_stat_activity shows it."},
-      {"call_timeout", "SLUICE_CALL_TIMEOUT", "30s", "For a call without a deadline of its own."},
-      {"stream_timeout", "SLUICE_STREAM_TIMEOUT", "1h", "The same for a streamed one."},
-      {"stream_stall_max", "SLUICE_STREAM_STALL_MAX", "60s", "A stream whose client takes nothing for so long is ended."},
+      {"application_name", "SLUICE_APPLICATION_NAME", "sluice", "As pg_stat_activity shows it.", kLive},
+      {"call_timeout", "SLUICE_CALL_TIMEOUT", "30s", "For a call without a deadline of its own.", kLive},
+      {"stream_timeout", "SLUICE_STREAM_TIMEOUT", "1h", "The same for a streamed one.", kLive},
+      {"stream_stall_max", "SLUICE_STREAM_STALL_MAX", "60s", "A stream whose client takes nothing for so long is ended.", kLive},
       {"request_retention", "SLUICE_REQUEST_RETENTION", "10m", "How long a write with a request_id is remembered at least: asked for again by then, it is answered and not done again. Needs the table that `sluice setup` makes."},
       {"client_silence_max", "SLUICE_CLIENT_SILENCE_MAX", "60s", "A client from which nothing came for so long is asked whether it is still there; one that does not answer within a third of it is gone, and its calls are cancelled."},
-      {"line_length_max", "SLUICE_LINE_LENGTH_MAX", "10000", "Calls that may wait for a connection; past it they are refused at once. With callers_file, one caller gets half at most."},
-      {"flight_statements_max", "SLUICE_FLIGHT_STATEMENTS_MAX", "32", "Plain reads of one caller that wait for a connection fly in one message, so many at most (its plain writes, too, with the permission group_commit); 1 switches it off."},
-      {"flight_bytes_max", "SLUICE_FLIGHT_BYTES_MAX", "262144", "What such calls may hold together, requests included."},
-      {"flight_work_max", "SLUICE_FLIGHT_WORK_MAX", "3ms", "How long PostgreSQL may need for them together, as they run one after the other; or as long as a round trip to it takes (50ms at most), if that is more."},
+      {"line_length_max", "SLUICE_LINE_LENGTH_MAX", "10000", "Calls that may wait for a connection; past it they are refused at once. With callers_file, one caller gets half at most.", kLive},
+      {"flight_statements_max", "SLUICE_FLIGHT_STATEMENTS_MAX", "32", "Plain reads of one caller that wait for a connection fly in one message, so many at most (its plain writes, too, with the permission group_commit); 1 switches it off.", kLive},
+      {"flight_bytes_max", "SLUICE_FLIGHT_BYTES_MAX", "262144", "What such calls may hold together, requests included.", kLive},
+      {"flight_work_max", "SLUICE_FLIGHT_WORK_MAX", "3ms", "How long PostgreSQL may need for them together, as they run one after the other; or as long as a round trip to it takes (50ms at most), if that is more.", kLive},
       {"request_bytes_max", "SLUICE_REQUEST_BYTES_MAX", "4194304", "Of one request."},
-      {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default. A client whose limit is lower refuses an answer whose work is done."},
-      {"listen_url", "SLUICE_LISTEN_URL", "", "The same database for LISTEN, by a connection that stays a session: PostgreSQL itself, or a pooler in session mode. Without it Listen is off."},
+      {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default. A client whose limit is lower refuses an answer whose work is done.", kLive},
+      {"listen_url", "SLUICE_LISTEN_URL", "", "The same database for LISTEN, by a connection that stays a session: PostgreSQL itself, or a pooler in session mode. Without it Listen is off.", kLive},
       {"listen_heartbeat", "SLUICE_LISTEN_HEARTBEAT", "10s", "How often that connection is proven, and those who listen hear that it was."},
       {"admin_listen", "SLUICE_ADMIN_LISTEN", "127.0.0.1:7433", "host:port of the operators' HTTP: /livez, /readyz, /metrics, and for this machine's users or callers with the permission admin /statusz.json; off for none."},
-      {"drain_delay", "SLUICE_DRAIN_DELAY", "500ms", "On SIGTERM, from NOT_SERVING until newcomers are refused, so that load balancers notice first."},
-      {"drain_grace", "SLUICE_DRAIN_GRACE", "10s", "After that, how long calls may take to end."},
+      {"admin_grpc_listen", "SLUICE_ADMIN_GRPC_LISTEN", "127.0.0.1:7434", "host:port of the operators' gRPC, without TLS: health for orchestrators' probes, and sluice.v1.Admin (sluice admin, sluice top) for the same who may see /statusz.json; off for none."},
+      {"drain_delay", "SLUICE_DRAIN_DELAY", "500ms", "On SIGTERM, from NOT_SERVING until newcomers are refused, so that load balancers notice first.", kLive},
+      {"drain_grace", "SLUICE_DRAIN_GRACE", "10s", "After that, how long calls may take to end.", kLive},
       {"log_format", "SLUICE_LOG_FORMAT", "auto", "json, text, or auto: text on a terminal."},
-      {"echo_sql", "SLUICE_ECHO_SQL", "false", "Logs the text of every statement, never its values."},
-      {"slow_call", "SLUICE_SLOW_CALL", "1s", "A call (no stream) that takes the database so long is logged with the shapes of its statements, without values; 0s for none."},
+      {"echo_sql", "SLUICE_ECHO_SQL", "false", "Logs the text of every statement, never its values.", kLive},
+      {"slow_call", "SLUICE_SLOW_CALL", "1s", "A call (no stream) that takes the database so long is logged with the shapes of its statements, without values; 0s for none.", kLive},
       {"port_file", "SLUICE_PORT_FILE", "", "A file that gets the address in use once calls are served; for tests and supervisors."},
       {"config_file", "SLUICE_CONFIG_FILE", "", "File of name = value lines; everything else wins over it."},
   };
@@ -206,11 +209,12 @@ std::string HelpText() {
       "sluiced serves a PostgreSQL database over gRPC.\n\n"
       "  DATABASE_URL=postgresql://user:password@host:5432/name sluiced\n\n"
       "Settings come from flags, the environment, ./.env and config_file, in this order.\n"
-      "SIGTERM drains and ends, SIGHUP reads callers_file again.\n";
+      "SIGTERM drains and ends. SIGHUP reads ./.env, config_file and the files that settings name again, and takes\n"
+      "what can be taken while it runs: settings marked live. What is wrong is refused whole.\n";
   for (const Setting& setting : Settings()) {
     absl::StrAppend(&text, "\n  --", setting.name, "  (", setting.environment);
     if (*setting.fallback != '\0') absl::StrAppend(&text, ", default ", setting.fallback);
-    absl::StrAppend(&text, ")\n");
+    absl::StrAppend(&text, setting.live ? ", live)\n" : ")\n");
     // Lines of about 90 characters.
     absl::string_view help = setting.help;
     while (!help.empty()) {
@@ -233,11 +237,15 @@ std::string ReferenceText() {
       "which has lines `name = value`. Durations are numbers with a unit: `500ms`, `30s`, `10m`, `1h`. All problems of "
       "a configuration "
       "are told at once, each with its setting and where it came from, and sluiced ends with exit code 78.\n\n"
-      "| setting | variable | default | |\n|---|---|---|---|\n";
+      "On SIGHUP, or `sluice admin reload`, `./.env`, `config_file` and the files that settings name are read again. What "
+      "is wrong is refused whole, with all its problems, and everything stays as it was. Else the settings marked live "
+      "are taken at once; the others are named in the log, and wait for the next start. A live setting that switches "
+      "something on or off (TLS, callers, Listen), or a URL with another host, port or database, waits as well.\n\n"
+      "| setting | variable | default | live | |\n|---|---|---|---|---|\n";
   for (const Setting& setting : Settings()) {
     const std::string fallback = *setting.fallback == '\0' ? "" : absl::StrCat("`", setting.fallback, "`");
     absl::StrAppend(&text, "| `", setting.name, "` | `", setting.environment, "` | ", fallback, " | ",
-                    absl::StrReplaceAll(setting.help, {{"|", "\\|"}}), " |\n");
+                    setting.live ? "yes" : "", " | ", absl::StrReplaceAll(setting.help, {{"|", "\\|"}}), " |\n");
   }
   return text;
 }

@@ -16,6 +16,7 @@ struct Setting {
   const char* environment;  // variable
   const char* fallback;     // in text form
   const char* help;         // one sentence: what it does, unit, why this default
+  bool live = false;        // taken also while the gateway runs (server/config/reload.h)
 };
 
 const std::vector<Setting>& Settings();
