@@ -2,16 +2,23 @@
 #define SLUICE_SERVER_GATEWAY_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/admin/controls.h"
 #include "server/admin/port.h"
+#include "server/admin/service.h"
 #include "server/admission/line.h"
 #include "server/auth/authenticator.h"
+#include "server/base/mutex.h"
 #include "server/config/config.h"
+#include "server/config/reload.h"
 #include "server/observe/error_board.h"
 #include "server/observe/events.h"
 #include "server/observe/metrics.h"
@@ -21,6 +28,7 @@
 #include "server/readiness.h"
 #include "server/rpc/database_service.h"
 #include "server/rpc/server.h"
+#include "server/settings_files.h"
 
 namespace sluice {
 
@@ -28,30 +36,57 @@ namespace sluice {
 // includes this but main.
 class Gateway {
  public:
-  // Listens and connects; returns before the database has answered. `log` must
+  // What the process does for its gateway; on any thread.
+  struct Process {
+    // Reads all settings again.
+    std::function<config::RawSettings()> gather;
+    // Have Reload, or Drain, called soon, on the process' own thread.
+    std::function<void()> ask_for_reload, ask_for_end;
+  };
+
+  // Listens and connects; returns before the database has answered. `config` was made of `raw`; `log` must
   // outlive the gateway.
-  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const config::Config& config, observe::Observer* log);
+  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const config::RawSettings& raw, const config::Config& config,
+                                                        Process process, observe::Observer* log);
   ~Gateway();
 
   const std::string& address() const { return server_->address(); }
   observe::State state() const;
 
-  // Reads the callers' file again; a bad one is refused whole and the old callers stay.
-  void ReloadCallers();
+  // Reads the settings and the files that they name again, and takes what can be taken while it runs. What is wrong
+  // is refused whole, and all stays as it was. May take as long as a connection to the database. Not beside Drain.
+  void Reload();
 
   // NOT_SERVING, time for load balancers, newcomers refused, calls served or expired,
   // connections closed. Blocks; the gateway is over then.
   void Drain(const std::string& why);
 
  private:
-  Gateway(const config::Config& config, observe::Observer* log);
-  absl::Status OpenAdminPort();
+  Gateway(const config::RawSettings& raw, const config::Config& config, Process process, observe::Observer* log);
+  absl::Status OpenAdminPorts();
+  admin::Controls Controls();
+
+  // Who waits for a Reload. Answered once.
+  using ReloadWaiter = std::function<void(const absl::StatusOr<admin::Reloaded>&)>;
+  void AwaitReload(ReloadWaiter waiter);
+  std::vector<ReloadWaiter> TakeReloadWaiters();
+  absl::StatusOr<admin::Reloaded> TryReload();
+  void Take(const config::Config& before, const config::Reload& reload, SettingsFiles files);
+
+  config::Config config() const;
+  std::vector<observe::SettingState> settings() const;
+  void SetReady(bool ready);
   // Until no call is in progress.
   void AwaitCalls(absl::Time until) const;
   void AwaitQuiet(absl::Time until) const;
 
-  const config::Config config_;
+  const Process process_;
   const absl::Time started_at_;
+  mutable Mutex mu_;
+  // In force.
+  config::RawSettings raw_ ABSL_GUARDED_BY(mu_);
+  config::Config config_ ABSL_GUARDED_BY(mu_);
+  std::vector<ReloadWaiter> reload_waiters_ ABSL_GUARDED_BY(mu_);
   observe::Metrics metrics_;
   observe::ErrorBoard error_board_;
   // The metrics, the board, and whoever is told besides.
@@ -65,7 +100,9 @@ class Gateway {
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<postgres::Pool> pool_;
   std::unique_ptr<Readiness> readiness_;
-  std::unique_ptr<admin::Port> admin_port_;  // null where admin_listen is off
+  std::unique_ptr<admin::Port> admin_port_;        // null where admin_listen is off
+  std::unique_ptr<admin::Service> admin_service_;  // null where admin_grpc_listen is off
+  std::unique_ptr<rpc::Server> admin_server_;      // the same
 };
 
 }  // namespace sluice

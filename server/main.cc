@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
@@ -43,7 +44,7 @@ std::string AwaitEnd(const sigset_t& signals, Gateway* gateway) {
     int signal = 0;
     sigwait(&signals, &signal);
     if (signal == SIGHUP) {
-      gateway->ReloadCallers();
+      gateway->Reload();
       continue;
     }
     return signal == SIGTERM ? "SIGTERM" : "SIGINT";
@@ -62,8 +63,11 @@ int Main(int argc, char** argv) {
   HideUrls(argc, argv);
   postgres::ForgetLibpqVariables();
 
-  const config::RawSettings raw = config::GatherSettings(
-      arguments, [](const char* name) -> const char* { return std::getenv(name); }, ".env");
+  const auto gather = [arguments] {
+    return config::GatherSettings(
+        arguments, [](const char* name) -> const char* { return std::getenv(name); }, ".env");
+  };
+  const config::RawSettings raw = gather();
   if (raw.help) {
     std::fputs(config::HelpText().c_str(), stdout);
     return 0;
@@ -95,7 +99,11 @@ int Main(int argc, char** argv) {
   observe::Log::Options log_options;
   log_options.format = LogFormatOf(config->log_format);
   observe::Log log(log_options, STDERR_FILENO);
-  absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(*config, &log);
+  Gateway::Process process;
+  process.gather = gather;
+  process.ask_for_reload = [] { kill(getpid(), SIGHUP); };
+  process.ask_for_end = [] { kill(getpid(), SIGTERM); };
+  absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(raw, *config, std::move(process), &log);
   if (!gateway.ok()) {
     std::fprintf(stderr, "sluiced: %s\n", std::string(gateway.status().message()).c_str());
     return absl::IsUnavailable(gateway.status()) ? kExitUnavailable : kExitConfig;

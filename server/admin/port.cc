@@ -114,7 +114,7 @@ class BoundedQueue : public httplib::TaskQueue {
 // What answers, for as long as somebody is being answered.
 class Port::Desk {
  public:
-  explicit Desk(Sources sources) : sources_(std::move(sources)) {
+  explicit Desk(Controls controls) : controls_(std::move(controls)) {
     server_.new_task_queue = [] { return new BoundedQueue; };
     server_.set_read_timeout(kPatienceSeconds);
     server_.set_write_timeout(kPatienceSeconds);
@@ -164,7 +164,7 @@ class Port::Desk {
   }
 
  private:
-  // Under its lock: what the sources ask is there until it is closed.
+  // Under its lock: what the controls ask is there until it is closed.
   using Page = void (Desk::*)(const httplib::Request&, httplib::Response*);
   httplib::Server::Handler For(Page page) {
     return [this, page](const httplib::Request& request, httplib::Response& response) {
@@ -182,18 +182,19 @@ class Port::Desk {
   }
 
   void Readyz(const httplib::Request& request, httplib::Response* page) {
-    const observe::State state = sources_.state();
+    const observe::State state = controls_.state();
     page->status = state.ready ? 200 : 503;
     page->set_content(MaySeeAll(request) ? WhyReady(state) : (state.ready ? "ok\n" : "not ready\n"), kText);
   }
   void Metrics(const httplib::Request&, httplib::Response* page) {
-    page->set_content(sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+    page->set_content(controls_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
   }
   void Statusz(const httplib::Request& request, httplib::Response* page) {
     if (!Admits(request, page)) return;
     page->set_header("Cache-Control", "no-store");
-    page->set_content(StatusAsJson(sources_.state(), sources_.longest_calls(kCallsShown), sources_.latest_errors()),
-                      "application/json");
+    page->set_content(
+        StatusAsJson(controls_.state(), controls_.longest_calls(kCallsShown, 0), controls_.latest_errors()),
+        "application/json");
   }
   void CancelCall(const httplib::Request& request, httplib::Response* page) {
     if (!Admits(request, page)) return;
@@ -203,7 +204,7 @@ class Port::Desk {
       return page->set_content("This needs a header X-Sluice, with anything in it.\n", kText);
     }
     int64_t id = 0;
-    const bool found = absl::SimpleAtoi(request.matches[1].str(), &id) && sources_.cancel_call(id);
+    const bool found = absl::SimpleAtoi(request.matches[1].str(), &id) && controls_.cancel_call(id);
     page->status = found ? 200 : 404;
     page->set_content(found ? "asked to end\n" : "no call in progress has this id\n", kText);
   }
@@ -220,14 +221,13 @@ class Port::Desk {
   }
   bool MaySeeAll(const httplib::Request& request) const {
     if (IsOfThisMachine(request)) return true;
-    if (sources_.authenticator == nullptr || !request.has_header("Authorization")) return false;
+    if (!request.has_header("Authorization")) return false;
     auth::Credentials credentials;
     credentials.authorization = request.get_header_value("Authorization");
-    const absl::StatusOr<auth::Caller> caller = sources_.authenticator->Identify(credentials);
-    return caller.ok() && caller->may.admin;
+    return CheckOperator(controls_, credentials).ok();
   }
 
-  const Sources sources_;
+  const Controls controls_;
   httplib::Server server_;
   Mutex mu_;
   CondVar end_;
@@ -235,8 +235,8 @@ class Port::Desk {
   bool has_ended_ ABSL_GUARDED_BY(mu_) = false;
 };
 
-absl::StatusOr<std::unique_ptr<Port>> Port::Start(const Options& options, Sources sources) {
-  auto desk = std::make_shared<Desk>(std::move(sources));
+absl::StatusOr<std::unique_ptr<Port>> Port::Start(const Options& options, Controls controls) {
+  auto desk = std::make_shared<Desk>(std::move(controls));
   errno = 0;
   const int port = desk->Bind(Split(options.listen));
   if (port <= 0) {

@@ -1,16 +1,11 @@
 #ifndef SLUICE_SERVER_ADMIN_PORT_H_
 #define SLUICE_SERVER_ADMIN_PORT_H_
 
-#include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/auth/authenticator.h"
-#include "server/observe/state.h"
+#include "server/admin/controls.h"
 
 namespace sluice::admin {
 
@@ -28,20 +23,9 @@ class Port {
     // host:port; port 0 is any free one.
     std::string listen;
   };
-  struct Sources {
-    std::function<observe::State()> state;
-    std::function<std::string()> metrics;
-    std::function<std::vector<observe::CallState>(size_t calls_max)> longest_calls;
-    std::function<std::vector<observe::ErrorState>()> latest_errors;
-    // False if there is no such call (any more).
-    std::function<bool(int64_t id)> cancel_call;
-    // Null where the gateway does not know its callers: then nobody from elsewhere is one.
-    const auth::Authenticator* authenticator = nullptr;
-  };
-
-  // UNAVAILABLE if it can not listen there. What the sources need must outlive it: they are asked for nothing more once
-  // it is gone.
-  static absl::StatusOr<std::unique_ptr<Port>> Start(const Options& options, Sources sources);
+  // UNAVAILABLE if it can not listen there. What the controls need must outlive it: they are asked for nothing more
+  // once it is gone.
+  static absl::StatusOr<std::unique_ptr<Port>> Start(const Options& options, Controls controls);
   ~Port();
 
   // With the port in use.

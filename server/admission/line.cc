@@ -17,8 +17,17 @@ constexpr absl::Duration kRetryAfter = absl::Seconds(1);
 
 }  // namespace
 
-Line::Line(const Options& options)
-    : options_(options), held_max_(options.held_max), overdue_([this] { RefuseOverdue(); }) {}
+Line::Line(const Options& options) : options_(options), overdue_([this] { RefuseOverdue(); }) {}
+
+void Line::Adjust(const Options& options) {
+  Wakes wakes;
+  {
+    MutexLock lock(&mu_);
+    options_ = options;
+    wakes = WakesForMore();
+  }
+  Wake(wakes);
+}
 
 Line::~Line() {
   Close();
@@ -104,7 +113,7 @@ absl::Status Line::WhyFull(const Waiter& waiter) const {
 Line::Track& Line::TrackOf(const Waiter& waiter) { return waiter.lane() == Lane::kHeld ? held_ : short_; }
 
 size_t Line::ready() const {
-  return short_.length + std::min(held_.length, held_max_ - std::min(held_max_, held_in_service_));
+  return short_.length + std::min(held_.length, held_max() - std::min(held_max(), held_in_service_));
 }
 
 void Line::Rejoin(std::vector<WaiterPtr> waiters) {
@@ -184,7 +193,8 @@ std::vector<WaiterPtr> Line::Next(absl::Time until, absl::Duration work_max) {
   {
     MutexLock lock(&mu_);
     ++takers_;
-    while (ready() == 0 && !(closed_ && places_.empty()) && absl::Now() < until) {
+    const uint64_t wakes_before = wakes_of_takers_;
+    while (ready() == 0 && !(closed_ && places_.empty()) && wakes_of_takers_ == wakes_before && absl::Now() < until) {
       arrival_.WaitUntil(&mu_, until);
       // Woken for a call that has left meanwhile: nobody is coming any more.
       if (ready() == 0) taker_is_coming_ = false;
@@ -258,11 +268,13 @@ WaiterPtr Line::TakeNext() {
   return Extract(queue->second.first().get());
 }
 
+size_t Line::held_max() const { return std::min(held_limit_, options_.held_max); }
+
 void Line::LimitHeld(size_t held_max) {
   Wakes wakes;
   {
     MutexLock lock(&mu_);
-    held_max_ = std::min(held_max, options_.held_max);
+    held_limit_ = held_max;
     wakes = WakesForMore();
   }
   Wake(wakes);
@@ -276,6 +288,14 @@ void Line::ReleaseHeld() {
     wakes = WakesForMore();
   }
   Wake(wakes);
+}
+
+void Line::WakeTakers() {
+  {
+    MutexLock lock(&mu_);
+    ++wakes_of_takers_;
+  }
+  arrival_.NotifyAll();
 }
 
 bool Line::AwaitDemand() {

@@ -110,6 +110,8 @@ class Line {
   };
 
   explicit Line(const Options& options);
+  // For those who come from now on; who waits already stays, also where it is more than that now.
+  void Adjust(const Options& options);
   // Closes, and refuses whoever still waits.
   ~Line();
 
@@ -137,6 +139,9 @@ class Line {
   // Waits until more calls wait than threads wait in Next, so that opening a connection
   // makes sense. False when the Line is closed and empty.
   bool AwaitDemand();
+
+  // Lets go all that wait in Next, empty-handed: there is something for them to look at.
+  void WakeTakers();
 
   // Waits until `until`, or until the Line is closed: true then.
   bool AwaitClose(absl::Time until);
@@ -183,6 +188,7 @@ class Line {
   absl::Status WhyFull(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   const Waiter* LastBehind(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Track& TrackOf(const Waiter& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  size_t held_max() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of those that wait, how many could be served if there were connections.
   size_t ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Who has something to do now.
@@ -200,9 +206,8 @@ class Line {
   std::vector<WaiterPtr> TakeAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseOverdue();
 
-  const Options options_;
-
   mutable Mutex mu_;
+  Options options_ ABSL_GUARDED_BY(mu_);
   CondVar arrival_;   // for Next
   CondVar demand_;    // for AwaitDemand
   CondVar closing_;   // for AwaitClose
@@ -210,7 +215,8 @@ class Line {
   Track short_ ABSL_GUARDED_BY(mu_);
   Track held_ ABSL_GUARDED_BY(mu_);
   bool held_is_next_ ABSL_GUARDED_BY(mu_) = false;
-  size_t held_max_ ABSL_GUARDED_BY(mu_);
+  // Besides Options::held_max.
+  size_t held_limit_ ABSL_GUARDED_BY(mu_) = std::numeric_limits<size_t>::max();
   // Held calls that have a connection now.
   size_t held_in_service_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<const Waiter*, Place> places_ ABSL_GUARDED_BY(mu_);
@@ -222,6 +228,7 @@ class Line {
   absl::Status bar_ ABSL_GUARDED_BY(mu_);
   // Threads that wait in Next, and whether one of them has been woken and is not there yet.
   size_t takers_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t wakes_of_takers_ ABSL_GUARDED_BY(mu_) = 0;
   bool taker_is_coming_ ABSL_GUARDED_BY(mu_) = false;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/base/error.h"
 
 namespace sluice::errors {
@@ -164,6 +165,16 @@ absl::Status StatementNotAllowed(absl::string_view caller, absl::string_view per
   return Refused(StatusCode::kPermissionDenied, "STATEMENT_NOT_ALLOWED",
                  absl::StrCat("caller ", caller, " lacks the permission ", permission),
                  {{"caller", std::string(caller)}, {"permission", std::string(permission)}});
+}
+
+absl::Status OperatorsOnly() {
+  return Refused(StatusCode::kPermissionDenied, "OPERATORS_ONLY",
+                 "this is for users of the gateway's own machine, and for callers with the permission admin");
+}
+
+absl::Status ConfigurationRefused(const std::vector<std::string>& problems) {
+  return Refused(StatusCode::kInvalidArgument, "CONFIGURATION_REFUSED",
+                 absl::StrCat("everything stays as it was: ", absl::StrJoin(problems, "\n")));
 }
 
 absl::Status IdentityRefused(absl::string_view role, absl::string_view why, absl::string_view sqlstate) {

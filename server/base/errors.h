@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -63,6 +64,13 @@ absl::Status TokenInvalid();
 absl::Status IdentityRefused(absl::string_view role, absl::string_view why, absl::string_view sqlstate);
 // `permission` is one that the caller lacks.
 absl::Status StatementNotAllowed(absl::string_view caller, absl::string_view permission);
+
+// --- Operators -----------------------------------------------------------------------
+
+// From elsewhere, of somebody without the permission `admin`.
+absl::Status OperatorsOnly();
+// New settings that are not taken, each problem in a line.
+absl::Status ConfigurationRefused(const std::vector<std::string>& problems);
 
 // --- Load, time, weather -------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace sluice::config {
@@ -32,6 +33,21 @@ std::string WhyNotNow(const std::string& name, const std::string& old_text, cons
 }
 
 }  // namespace
+
+std::vector<std::array<std::string, 3>> ShownSettings(const RawSettings& raw) {
+  std::vector<std::array<std::string, 3>> shown;
+  for (const Setting& setting : Settings()) {
+    const RawSettings::Value& value = raw.values.at(setting.name);
+    std::string text = value.text;
+    // Whatever looks like a URL, too: a password may stand in a place where it should not.
+    if (absl::EndsWith(setting.name, "_url") || absl::StrContains(text, "://")) {
+      const absl::StatusOr<DatabaseUrl> url = ParseDatabaseUrl(text);
+      text = url.ok() ? url->Display() : text.empty() ? "" : "(not shown)";
+    }
+    shown.push_back({setting.name, std::move(text), value.source});
+  }
+  return shown;
+}
 
 std::optional<Reload> MakeReload(const RawSettings& running, const RawSettings& wanted,
                                  std::vector<std::string>* problems) {

@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_CONFIG_RELOAD_H_
 #define SLUICE_SERVER_CONFIG_RELOAD_H_
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@ struct Reload {
 // Nullopt, and all problems, if the new settings would not do for a start, or do not go together with those that stay.
 std::optional<Reload> MakeReload(const RawSettings& running, const RawSettings& wanted,
                                  std::vector<std::string>* problems);
+
+// What is in force, for people: URLs without passwords and options. Name, text and source.
+std::vector<std::array<std::string, 3>> ShownSettings(const RawSettings& raw);
 
 }  // namespace sluice::config
 

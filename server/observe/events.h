@@ -18,8 +18,9 @@ namespace sluice::observe {
 struct GatewayStarted {
   std::string version;
   std::string address;
-  std::string admin_address;  // or "off"
-  std::string database;       // without the password
+  std::string admin_address;       // or "off"
+  std::string admin_grpc_address;  // the same
+  std::string database;            // without the password
   bool tls = false;
   bool insecure = false;
   // How many files and sockets it may have open.
@@ -35,12 +36,15 @@ struct SettingIgnored {
   std::string setting;
   std::string why;
 };
-struct CallersReloaded {
+// New settings are in force, but for those that wait for the next start.
+struct ConfigurationReloaded {
+  std::vector<std::string> changed, waiting;
+  // Who is known now.
   int callers = 0;
 };
-// The new file was refused and the old callers stay.
-struct CallersRefused {
-  std::string why;
+// New settings were refused, and everything stays as it was.
+struct ConfigurationRefused {
+  std::vector<std::string> problems;
 };
 
 struct ConnectionOpened {
@@ -139,10 +143,10 @@ struct CallFinished {
   std::vector<SlowStatement> slow;
 };
 
-using Event =
-    std::variant<GatewayStarted, GatewayDraining, GatewayStopped, SettingIgnored, CallersReloaded, CallersRefused,
-                 ConnectionOpened, ConnectionFailed, ConnectionDiscarded, ListenerOpened, ListenerLost,
-                 NotificationsCame, LinesDropped, HealthChanged, FlightEnded, CompanyServed, CallRetried, CallFinished>;
+using Event = std::variant<GatewayStarted, GatewayDraining, GatewayStopped, SettingIgnored, ConfigurationReloaded,
+                           ConfigurationRefused, ConnectionOpened, ConnectionFailed, ConnectionDiscarded,
+                           ListenerOpened, ListenerLost, NotificationsCame, LinesDropped, HealthChanged, FlightEnded,
+                           CompanyServed, CallRetried, CallFinished>;
 
 // Thread-safe; must not block for long.
 class Observer {

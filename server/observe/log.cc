@@ -36,8 +36,13 @@ double Milliseconds(absl::Duration duration) {
 // One overload for each event: what is said of it.
 struct Describe {
   Line operator()(const GatewayStarted& e) const {
-    Fields fields = {{"version", e.version},   {"address", e.address}, {"admin", e.admin_address},
-                     {"database", e.database}, {"tls", e.tls},         {"descriptors_max", e.descriptors_max}};
+    Fields fields = {{"version", e.version},
+                     {"address", e.address},
+                     {"admin", e.admin_address},
+                     {"admin_grpc", e.admin_grpc_address},
+                     {"database", e.database},
+                     {"tls", e.tls},
+                     {"descriptors_max", e.descriptors_max}};
     if (!e.insecure) return {Level::kInfo, "gateway_started", std::move(fields)};
     fields["warning"] = "--insecure: anybody who reaches this address may run SQL";
     return {Level::kWarning, "gateway_started", std::move(fields)};
@@ -47,10 +52,14 @@ struct Describe {
   Line operator()(const SettingIgnored& e) const {
     return {Level::kInfo, "setting_ignored", {{"setting", e.setting}, {"why", e.why}}};
   }
-  Line operator()(const CallersReloaded& e) const {
-    return {Level::kInfo, "callers_reloaded", {{"callers", e.callers}}};
+  Line operator()(const ConfigurationReloaded& e) const {
+    return {e.waiting.empty() ? Level::kInfo : Level::kWarning,
+            "configuration_reloaded",
+            {{"changed", e.changed}, {"waits_for_restart", e.waiting}, {"callers", e.callers}}};
   }
-  Line operator()(const CallersRefused& e) const { return {Level::kError, "callers_refused", {{"why", e.why}}}; }
+  Line operator()(const ConfigurationRefused& e) const {
+    return {Level::kError, "configuration_refused", {{"problems", e.problems}}};
+  }
   Line operator()(const ConnectionOpened& e) const {
     return {Level::kInfo,
             "connection_opened",

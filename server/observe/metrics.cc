@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -324,6 +325,47 @@ std::string Metrics::Text(const State& state) const {
   std::vector<prometheus::MetricFamily> gauges = GaugesOf(state);
   all.insert(all.end(), std::make_move_iterator(gauges.begin()), std::make_move_iterator(gauges.end()));
   return prometheus::TextSerializer().Serialize(all);
+}
+
+namespace {
+
+void AddTo(const prometheus::ClientMetric::Histogram& histogram, std::vector<Totals::Bucket>* buckets) {
+  buckets->resize(histogram.bucket.size());
+  int64_t below = 0;
+  for (size_t i = 0; i < histogram.bucket.size(); ++i) {
+    const auto up_to_here = static_cast<int64_t>(histogram.bucket[i].cumulative_count);
+    (*buckets)[i].up_to_seconds = histogram.bucket[i].upper_bound;
+    (*buckets)[i].calls += up_to_here - below;
+    below = up_to_here;
+  }
+}
+
+bool HasCodeOk(const prometheus::ClientMetric& metric) {
+  return absl::c_any_of(metric.label, [](const auto& label) { return label.name == "code" && label.value == "OK"; });
+}
+
+}  // namespace
+
+// Read off what is counted already.
+Totals Metrics::totals() const {
+  Totals totals;
+  for (const prometheus::MetricFamily& family : families_->registry.Collect()) {
+    for (const prometheus::ClientMetric& metric : family.metric) {
+      const auto count = static_cast<int64_t>(metric.counter.value);
+      if (family.name == "sluice_requests_total") {
+        totals.calls += count;
+        if (!HasCodeOk(metric)) totals.failures += count;
+      }
+      if (family.name == "sluice_flight_statements") {
+        totals.flights += static_cast<int64_t>(metric.histogram.sample_count);
+        totals.statements += static_cast<int64_t>(metric.histogram.sample_sum);
+      }
+      if (family.name == "sluice_request_duration_seconds") AddTo(metric.histogram, &totals.durations);
+      if (family.name == "sluice_rows_total") totals.rows += count;
+      if (family.name == "sluice_retries_total") totals.retries += count;
+    }
+  }
+  return totals;
 }
 
 }  // namespace sluice::observe

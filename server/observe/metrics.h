@@ -24,6 +24,8 @@ class Metrics : public Observer {
   // In Prometheus' text format, with what is now.
   std::string Text(const State& state) const;
 
+  Totals totals() const;
+
  private:
   struct Families;
   const std::unique_ptr<Families> families_;

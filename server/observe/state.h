@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -57,6 +58,38 @@ struct ErrorState {
   std::string method;
   std::string caller;
   std::string tag;
+};
+
+// Of statements that are alike: since the first of those that are remembered.
+struct StatementState {
+  std::string shape;
+  uint64_t fingerprint = 0;
+  int64_t calls = 0;
+  // The way there and back not included.
+  absl::Duration total_time;
+};
+
+// Since the start.
+struct Totals {
+  int64_t calls = 0, failures = 0;
+  // Messages to the database, and the statements in them.
+  int64_t flights = 0, statements = 0;
+  int64_t rows = 0, retries = 0;
+  // Calls by what they took.
+  struct Bucket {
+    // Not more than this, and more than the one before; infinity in the last one.
+    double up_to_seconds = 0;
+    int64_t calls = 0;
+  };
+  std::vector<Bucket> durations;
+};
+
+struct SettingState {
+  std::string name;
+  // As it is in force, without secrets.
+  std::string text;
+  // "--listen", "DATABASE_URL", "sluice.conf:3"; "default".
+  std::string source;
 };
 
 struct LineState {

@@ -64,6 +64,14 @@ absl::Duration Gate::Failed(Fate fate, bool too_many_connections) {
   return away;
 }
 
+void Gate::Abandoned() {
+  {
+    MutexLock lock(&mu_);
+    --handshakes_;
+  }
+  changed_.NotifyAll();
+}
+
 void Gate::Closed() {
   {
     MutexLock lock(&mu_);
@@ -75,6 +83,31 @@ void Gate::Closed() {
 void Gate::Refused() {
   MutexLock lock(&mu_);
   open_again_at_ = std::max(open_again_at_, absl::Now() + options_.backoff_min);
+}
+
+void Gate::SetConnectionsMax(int connections_max) {
+  {
+    MutexLock lock(&mu_);
+    connections_max_ = allowed_ = connections_max;
+    grow_at_ = absl::InfiniteFuture();
+  }
+  changed_.NotifyAll();
+}
+
+bool Gate::TakeSurplus() {
+  MutexLock lock(&mu_);
+  if (open_ <= connections_max_) return false;
+  --open_;
+  return true;
+}
+
+void Gate::Forgive() {
+  {
+    MutexLock lock(&mu_);
+    failures_ = 0;
+    open_again_at_ = absl::InfinitePast();
+  }
+  changed_.NotifyAll();
 }
 
 void Gate::Shut() {

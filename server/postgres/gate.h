@@ -34,19 +34,28 @@ class Gate {
   void Opened();
   // Returns how long everybody stays away now.
   absl::Duration Failed(Fate fate, bool too_many_connections);
+  // Instead of Failed: it does not matter any more how it ended.
+  void Abandoned();
   void Closed();
   // A session was opened, but could not run anything: everybody stays away for a moment.
   void Refused();
+
+  // Another maximum. Where more are open, TakeSurplus says so to as many as are too many, who close theirs; no Closed
+  // follows.
+  void SetConnectionsMax(int connections_max);
+  bool TakeSurplus();
+  // What failed may succeed now: nobody stays away any longer.
+  void Forgive();
 
   // Lets all go that wait in Enter.
   void Shut();
 
  private:
   const Options options_;
-  const int connections_max_;
 
   Mutex mu_;
   CondVar changed_;
+  int connections_max_ ABSL_GUARDED_BY(mu_);
   int handshakes_ ABSL_GUARDED_BY(mu_) = 0;
   int open_ ABSL_GUARDED_BY(mu_) = 0;
   // What the other side takes, as far as it is known.

@@ -35,9 +35,10 @@ class Pool::Worker {
 
   void Run() {
     while (AwaitWork()) {
+      if (connection_ != nullptr && CloseUnwanted()) continue;
       if (connection_ == nullptr && !Open()) continue;
       ServeNext();
-      if (connection_ != nullptr && pool_.options_.one_call_per_connection) Close("one call per connection");
+      if (connection_ != nullptr && pool_.options()->one_call_per_connection) Close("one call per connection");
     }
     if (connection_ != nullptr) Close("shutting down");
   }
@@ -48,7 +49,7 @@ class Pool::Worker {
   void ProveWhileInDoubt() {
     do {
       if (pool_.InDoubt() && Open()) Close("it was only to prove the database");
-    } while (!pool_.line_->AwaitClose(absl::Now() + pool_.options_.proof_interval));
+    } while (!pool_.line_->AwaitClose(absl::Now() + pool_.options()->proof_interval));
   }
 
  private:
@@ -60,18 +61,32 @@ class Pool::Worker {
     return pool_.line_->AwaitDemand();
   }
 
+  // Of an earlier generation, or one more than there are to be now.
+  bool CloseUnwanted() {
+    if (generation_ != pool_.generation_) {
+      Close("the pool was reset");
+    } else if (!warm_ && pool_.gate_.TakeSurplus()) {
+      // The gate counts it no more.
+      Discard("pool_size is smaller now");
+    }
+    return connection_ == nullptr;
+  }
+
   bool Open() {
     if (!pool_.gate_.Enter()) return false;
+    // In this order: with the login of its generation, or a later one.
+    generation_ = pool_.generation_;
+    const std::shared_ptr<const Options> options = pool_.options();
     const absl::Time begin = absl::Now();
     Connection::OpenFailure failure;
-    connection_ = Connection::Open(pool_.options_.connection, &pool_.jit_, &pool_.canceller_, &failure);
+    connection_ = Connection::Open(options->connection, &pool_.jit_, &pool_.canceller_, &failure);
     if (connection_ == nullptr) {
-      pool_.OnFailed(failure, pool_.gate_.Failed(failure.fate, MeansTooManyConnections(failure.error)));
+      pool_.OnFailed(failure, generation_);
       return false;
     }
     pool_.gate_.Opened();
     static thread_local absl::BitGen random;
-    age_max_ = pool_.options_.age_max * absl::Uniform(random, 0.75, 1.0);
+    age_max_ = options->age_max * absl::Uniform(random, 0.75, 1.0);
     idle_since_ = absl::Now();
     pool_.OnOpened(*connection_, absl::Now() - begin);
     return true;
@@ -79,7 +94,7 @@ class Pool::Worker {
 
   void ServeNext() {
     std::vector<admission::WaiterPtr> calls =
-        pool_.line_->Next(absl::Now() + pool_.options_.proof_interval, CompanysWorkMax());
+        pool_.line_->Next(absl::Now() + pool_.options()->proof_interval, CompanysWorkMax());
     if (calls.empty()) return LookAfterIdle();
     ++pool_.busy_;
     const bool held = calls[0]->lane() == admission::Lane::kHeld;
@@ -101,7 +116,7 @@ class Pool::Worker {
   // more runs at the same time on another connection.
   absl::Duration CompanysWorkMax() const {
     if (!connection_->may_carry_company()) return absl::ZeroDuration();
-    return std::max(pool_.options_.company_work_max, std::min(connection_->round_trip(), absl::Milliseconds(50)));
+    return std::max(pool_.options()->company_work_max, std::min(connection_->round_trip(), absl::Milliseconds(50)));
   }
 
   // Those that are not done.
@@ -121,7 +136,7 @@ class Pool::Worker {
 
   // Proves that the session still answers, or closes it.
   void LookAfterIdle() {
-    if (!warm_ && absl::Now() - idle_since_ > pool_.options_.idle_max) return Close("idle");
+    if (!warm_ && absl::Now() - idle_since_ > pool_.options()->idle_max) return Close("idle");
     Flight proof;
     proof.statements = {"SELECT 1"};
     proof.alone = true;
@@ -140,41 +155,100 @@ class Pool::Worker {
   }
 
   void Close(absl::string_view why) {
+    Discard(why);
+    pool_.gate_.Closed();
+  }
+
+  void Discard(absl::string_view why) {
     const absl::Duration age = absl::Now() - connection_->opened_at();
     connection_.reset();
-    pool_.gate_.Closed();
     pool_.OnClosed(why, age);
   }
 
   Pool& pool_;
   const bool warm_;
   std::unique_ptr<Connection> connection_;
+  int generation_ = 0;
   absl::Duration age_max_;
   absl::Time idle_since_;
 };
 
 Pool::Pool(const Options& options, admission::Line* line, observe::Observer* observer)
-    : options_(options),
-      line_(line),
+    : line_(line),
       observer_(observer),
       jit_(options.jit_strategy),
-      gate_(Gate::Options(), options.connections_max) {
-  options_.connection.closing = &closing_;
-  options_.connection.round_trip = &round_trip_;
-  options_.connection.observer = observer;
-  const int warm_count = options_.one_call_per_connection ? 0 : options_.connections_warm;
-  for (int i = 0; i < options_.connections_max; ++i) {
-    threads_.emplace_back([this, warm = i < warm_count] { Worker(this, warm).Run(); });
-  }
-  if (warm_count == 0) {
+      gate_(Gate::Options(), options.connections_max),
+      options_(Prepared(options)) {
+  StartThreads(options.connections_max);
+  if (WarmCount(options) == 0) {
     threads_.emplace_back([this] { Worker(this, /*warm=*/false).ProveWhileInDoubt(); });
   }
+}
+
+int Pool::WarmCount(const Options& options) { return options.one_call_per_connection ? 0 : options.connections_warm; }
+
+std::shared_ptr<const Pool::Options> Pool::Prepared(Options options) {
+  options.connection.closing = &closing_;
+  options.connection.round_trip = &round_trip_;
+  options.connection.observer = observer_;
+  return std::make_shared<const Options>(std::move(options));
+}
+
+std::shared_ptr<const Pool::Options> Pool::options() const {
+  MutexLock lock(&mu_);
+  return options_;
+}
+
+// The gate says how many of them have a connection: a pool that is made smaller keeps its threads.
+void Pool::StartThreads(int count) {
+  const int warm_count = WarmCount(*options());
+  for (; workers_ < count; ++workers_) {
+    threads_.emplace_back([this, warm = workers_ < warm_count] { Worker(this, warm).Run(); });
+  }
+}
+
+void Pool::Adjust(const Options& options) {
+  const std::shared_ptr<const Options> before = this->options();
+  std::shared_ptr<const Options> now = Prepared(options);
+  {
+    MutexLock lock(&mu_);
+    options_ = now;
+  }
+  gate_.SetConnectionsMax(now->connections_max);
+  StartThreads(now->connections_max);
+  if (now->connection.parameters == before->connection.parameters) return line_->WakeTakers();
+  Reset();
+}
+
+int Pool::Reset() {
+  int open = 0;
+  {
+    MutexLock lock(&mu_);
+    ++generation_;
+    open = health_.open;
+    // Also a login that was refused may be taken now.
+    health_.last_failure.clear();
+    line_->Bar(absl::OkStatus());
+    line_->Explain("");
+  }
+  gate_.Forgive();
+  line_->WakeTakers();
+  return open;
 }
 
 Pool::~Pool() {
   closing_ = true;
   gate_.Shut();
   for (std::thread& thread : threads_) thread.join();
+}
+
+absl::Status Pool::CheckLogin(const Connection::Options& options) {
+  JitPolicy jit(JitStrategy::kNone);
+  Canceller canceller;
+  Connection::OpenFailure failure;
+  if (Connection::Open(options, &jit, &canceller, &failure) != nullptr) return absl::OkStatus();
+  const bool will_not_pass = failure.fate == Fate::kBadCredentials || failure.fate == Fate::kMisconfigured;
+  return will_not_pass ? absl::FailedPreconditionError(failure.error.message) : absl::OkStatus();
 }
 
 void Pool::OnOpened(const Connection& connection, absl::Duration took) {
@@ -196,7 +270,8 @@ void Pool::OnOpened(const Connection& connection, absl::Duration took) {
                                               std::string(jit_.Effective(facts.jit)), took});
 }
 
-void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry_in) {
+void Pool::OnFailed(const Connection::OpenFailure& failure, int generation) {
+  absl::Duration retry_in;
   // Weather passes, and calls wait for it; a wrong password does not.
   absl::Status refusal;
   if (failure.fate == Fate::kMisconfigured || failure.fate == Fate::kBadCredentials) {
@@ -206,6 +281,9 @@ void Pool::OnFailed(const Connection::OpenFailure& failure, absl::Duration retry
   {
     // The Line hears of it under the lock: not after a connection that was opened meanwhile.
     MutexLock lock(&mu_);
+    // That the old login is not taken any more says nothing about the new one.
+    if (generation != generation_) return gate_.Abandoned();
+    retry_in = gate_.Failed(failure.fate, MeansTooManyConnections(failure.error));
     // A connection more that can not be had is no illness.
     if (MeansTooManyConnections(failure.error)) {
       // There will not be more than these, of which short calls keep one.
@@ -237,14 +315,15 @@ void Pool::OnProven() {
 
 bool Pool::InDoubt() const {
   MutexLock lock(&mu_);
-  return options_.one_call_per_connection || health_.proven_at == absl::InfinitePast() || !health_.last_failure.empty();
+  return options_->one_call_per_connection || health_.proven_at == absl::InfinitePast() ||
+         !health_.last_failure.empty();
 }
 
 Pool::Health Pool::health() const {
   MutexLock lock(&mu_);
   Health health = health_;
   health.busy = busy_;
-  health.proves_regularly = options_.connections_warm > 0 || options_.one_call_per_connection;
+  health.proves_regularly = options_->connections_warm > 0 || options_->one_call_per_connection;
   return health;
 }
 
@@ -252,7 +331,7 @@ observe::PoolState Pool::state() const {
   const Health now = health();
   MutexLock lock(&mu_);
   observe::PoolState state = found_;
-  state.connections_max = options_.connections_max;
+  state.connections_max = options_->connections_max;
   state.open = now.open;
   state.used = std::min(now.busy, now.open);
   state.round_trip = round_trip_.typical();

@@ -50,6 +50,17 @@ class Pool {
   // Close the Line first: the threads end when it is closed and empty.
   ~Pool();
 
+  // From now on; all but jit_strategy, connections_warm, proof_interval and one_call_per_connection. Connections with
+  // another login than theirs are replaced, those too many closed, each after the call that has it. One at a time.
+  void Adjust(const Options& options);
+  // Has all connections that are open now replaced: the idle ones within moments (Options::proof_interval at the
+  // latest), the others after the call that has them. Returns how many those are.
+  int Reset();
+
+  // Whether the database takes this login: an error only if it does not, and none if nobody can tell now. Waits for as
+  // long as a connection may.
+  static absl::Status CheckLogin(const Connection::Options& options);
+
   struct Health {
     // When a connection last proved that the database answers.
     absl::Time proven_at = absl::InfinitePast();
@@ -69,13 +80,18 @@ class Pool {
   class Worker;
 
   void OnOpened(const Connection& connection, absl::Duration took);
-  void OnFailed(const Connection::OpenFailure& failure, absl::Duration retry_in);
+  // Of an attempt with the login of this generation.
+  void OnFailed(const Connection::OpenFailure& failure, int generation);
   void OnClosed(absl::string_view why, absl::Duration age);
   void OnProven();
   // Whether nobody knows if a connection could be had.
   bool InDoubt() const;
+  std::shared_ptr<const Options> options() const;
+  std::shared_ptr<const Options> Prepared(Options options);
+  static int WarmCount(const Options& options);
+  // So many in all.
+  void StartThreads(int count);
 
-  Options options_;
   // Attempts to connect are given up.
   std::atomic<bool> closing_{false};
   admission::Line* const line_;
@@ -86,11 +102,16 @@ class Pool {
   RoundTrip round_trip_;
 
   std::atomic<int> busy_{0};
+  // Connections of an earlier one are replaced. Changes under the lock.
+  std::atomic<int> generation_{0};
   mutable Mutex mu_;
+  // Shared with those who use it while it is replaced.
+  std::shared_ptr<const Options> options_ ABSL_GUARDED_BY(mu_);
   Health health_ ABSL_GUARDED_BY(mu_);
   // Of the last connection that was opened.
   observe::PoolState found_ ABSL_GUARDED_BY(mu_);
 
+  int workers_ = 0;
   std::vector<std::thread> threads_;
 };
 

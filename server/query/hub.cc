@@ -17,8 +17,9 @@ absl::Time Patience() { return absl::Now() + absl::Seconds(5); }
 
 }  // namespace
 
-Hub::Hub(const Options& options, observe::Observer* observer) : options_(options), observer_(*observer) {
-  options_.connection.closing = &closing_;
+Hub::Hub(const Options& options, observe::Observer* observer)
+    : options_(options), observer_(*observer), connection_(options.connection) {
+  connection_.closing = &closing_;
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -60,6 +61,14 @@ int Hub::subscribers() const {
   return subscribers_;
 }
 
+void Hub::Adjust(const postgres::ConnectionParameters& login) {
+  {
+    MutexLock lock(&mu_);
+    new_login_ = login;
+  }
+  wake_.Raise();
+}
+
 void Hub::Close() {
   {
     MutexLock lock(&mu_);
@@ -80,6 +89,7 @@ void Hub::Run() {
 // Until somebody listens, and it is time for another attempt; false at the end.
 bool Hub::AwaitDemand() {
   while (TakeChanges()) {
+    if (TakeLogin()) try_at_ = absl::InfinitePast();
     const absl::Time now = absl::Now();
     if (now < try_at_) roster_.RefuseNewcomers(refusal_);
     if (now >= try_at_ && !roster_.empty()) return true;
@@ -91,7 +101,7 @@ bool Hub::AwaitDemand() {
 std::unique_ptr<postgres::Listener> Hub::Connect() {
   const absl::Time begin = absl::Now();
   postgres::Connection::OpenFailure failure;
-  std::unique_ptr<postgres::Listener> listener = postgres::Listener::Open(options_.connection, &failure);
+  std::unique_ptr<postgres::Listener> listener = postgres::Listener::Open(connection_, &failure);
   if (listener == nullptr) {
     OnNotConnected(failure);
     return nullptr;
@@ -106,12 +116,13 @@ void Hub::Serve(postgres::Listener* listener) {
   absl::Time prove_at = absl::Now() + options_.heartbeat;
   absl::Time wanted_at = absl::Now();
   while (TakeChanges()) {
-    if (!PutInForce(listener)) return OnLost(listener->error());
+    if (TakeLogin()) return OnLost("listen_url has another login now");
+    if (!PutInForce(listener)) return OnLost(listener->error().message);
     Deliver(listener);
     if (!roster_.empty()) wanted_at = absl::Now();
     if (absl::Now() >= wanted_at + options_.idle_max) return;
     if (absl::Now() >= prove_at) {
-      if (!listener->Prove(Patience())) return OnLost(listener->error());
+      if (!listener->Prove(Patience())) return OnLost(listener->error().message);
       OnProven();
       prove_at = good_at_ + options_.heartbeat;
       roster_.BeginHeartbeat();
@@ -119,7 +130,7 @@ void Hub::Serve(postgres::Listener* listener) {
     }
     roster_.SendHeartbeats();
     const absl::Time until = roster_.has_heartbeats_to_send() ? absl::InfinitePast() : prove_at;
-    if (!listener->Await(until, wake_)) return OnLost(listener->error());
+    if (!listener->Await(until, wake_)) return OnLost(listener->error().message);
   }
 }
 
@@ -142,6 +153,13 @@ bool Hub::TakeChanges() {
     roster_.Remove(newcomer);
   }
   for (const std::shared_ptr<Subscriber>& subscriber : leaving) roster_.Remove(subscriber.get());
+  return true;
+}
+
+bool Hub::TakeLogin() {
+  MutexLock lock(&mu_);
+  if (!new_login_.has_value()) return false;
+  connection_.parameters = *std::exchange(new_login_, std::nullopt);
   return true;
 }
 
@@ -195,11 +213,11 @@ void Hub::OnProven() {
   try_at_ = absl::InfinitePast();
 }
 
-void Hub::OnLost(const postgres::ServerError& error) {
-  observer_.Record(observe::ListenerLost{error.message, /*makes_gap=*/!roster_.empty()});
+void Hub::OnLost(const std::string& why) {
+  observer_.Record(observe::ListenerLost{why, /*makes_gap=*/!roster_.empty()});
   roster_.OnLost(good_at_);
   // One that can not do anything is as none.
-  if (!is_proven_) OnFailed(error.message, /*will_not_pass=*/false);
+  if (!is_proven_) OnFailed(why, /*will_not_pass=*/false);
 }
 
 void Hub::OnNotConnected(const postgres::Connection::OpenFailure& failure) {

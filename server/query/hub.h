@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,6 +44,8 @@ class Hub {
   absl::Status Join(std::shared_ptr<Subscriber> subscriber);
   // Nothing that happens from now on is delivered to it, but something may be on its way.
   void Leave(const std::shared_ptr<Subscriber>& subscriber);
+  // With another login from now on: whoever listens is told of a gap.
+  void Adjust(const postgres::ConnectionParameters& login);
   // Ends all: DRAINING.
   void Close();
   int subscribers() const;
@@ -53,18 +56,19 @@ class Hub {
   std::unique_ptr<postgres::Listener> Connect();
   void Serve(postgres::Listener* listener);
   bool TakeChanges();
+  bool TakeLogin();
   bool PutInForce(postgres::Listener* listener);
   bool Change(postgres::Listener* listener, const std::vector<std::string>& listen,
               const std::vector<std::string>& unlisten);
   bool ListenOneByOne(postgres::Listener* listener, const std::vector<std::string>& channels);
   void Deliver(postgres::Listener* listener);
   void OnProven();
-  void OnLost(const postgres::ServerError& error);
+  void OnLost(const std::string& why);
   void OnNotConnected(const postgres::Connection::OpenFailure& failure);
   void OnFailed(const std::string& why, bool will_not_pass);
   void EndAll();
 
-  Options options_;
+  const Options options_;
   observe::Observer& observer_;
   // Attempts to connect are given up.
   std::atomic<bool> closing_{false};
@@ -76,8 +80,10 @@ class Hub {
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::shared_ptr<Subscriber>> joining_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<Subscriber>> leaving_ ABSL_GUARDED_BY(mu_);
+  std::optional<postgres::ConnectionParameters> new_login_ ABSL_GUARDED_BY(mu_);
 
   // The thread's own.
+  postgres::Connection::Options connection_;
   Roster roster_;
   // When notifications were last known to come.
   absl::Time good_at_ = absl::InfinitePast();

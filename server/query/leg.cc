@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/error.h"
@@ -90,7 +91,16 @@ absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn
     turn->PauseBriefly();
     report = turn->Fly(flight);
   }
+  // A stream takes as long as its client likes.
+  const bool is_streamed = streams.sink() != nullptr || streams.copy_in != nullptr;
+  if (report.round_trips > 0 && !is_streamed) RecordUse(plan, leg, *turn);
   return report;
+}
+
+void RecordUse(const Plan& plan, const Leg& leg, const Turn& turn) {
+  std::vector<sql::KnownStatement*> statements;
+  for (size_t i = leg.first; i < leg.last; ++i) statements.push_back(plan.statements[i].bound.known.get());
+  sql::RecordUse(statements, turn.server_time());
 }
 
 bool AskAgain(const FlightFailure& failure, Turn* turn) {

@@ -97,7 +97,9 @@ FlightReport Once::Work() {
   if (!plan_.identity.empty()) flight.statements.push_back(plan_.identity);
   for (const PlannedStatement& statement : plan_.statements) flight.statements.push_back(statement.bound.text);
   flight.statements.push_back(kNothingDeferred);
-  return turn_.Fly(flight);
+  FlightReport report = turn_.Fly(flight);
+  if (report.round_trips > 0) RecordUse(plan_, {0, plan_.statements.size()}, turn_);
+  return report;
 }
 
 Once::End Once::Commit(absl::string_view place) {

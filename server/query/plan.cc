@@ -194,7 +194,7 @@ absl::StatusOr<int64_t> BatchBytes(const v1::CallOptions& options, const Limits&
 
 // A COPY of the gateway's own.
 PlannedStatement Own(std::string text, const std::string& tag) {
-  static const auto& known = *new std::shared_ptr<sql::KnownStatement>(new sql::KnownStatement{"COPY", {}, {}});
+  static const auto& known = *new std::shared_ptr<sql::KnownStatement>(new sql::KnownStatement{"COPY", {}, {}, {}});
   PlannedStatement statement;
   statement.bound.text = absl::StrCat(text, Comment(tag));
   statement.bound.known = known;

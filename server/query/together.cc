@@ -171,8 +171,13 @@ TimeBudget TimeFor(const std::vector<Companion>& companions) {
 
 void RecordCosts(const std::vector<Seat>& seats, absl::Duration took) {
   std::vector<sql::StatementCost*> costs;
-  for (const Seat& seat : seats) costs.push_back(&CostOf(seat));
+  std::vector<sql::KnownStatement*> statements;
+  for (const Seat& seat : seats) {
+    costs.push_back(&CostOf(seat));
+    statements.push_back(seat.plan().statements[0].bound.known.get());
+  }
   sql::RecordTogether(costs, took);
+  sql::RecordUse(statements, took);
 }
 
 // Of a flight that failed: one that wore out the patience is not quick any more.

@@ -1,34 +1,22 @@
 #include "server/rpc/database_service.h"
 
-#include <grpcpp/security/auth_context.h>
-
-#include <iterator>
+#include <map>
 #include <string>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
+#include "server/rpc/credentials.h"
 #include "server/rpc/reactors.h"
 #include "server/rpc/request.h"
+#include "server/sql/shape.h"
 
 namespace sluice::rpc {
 
 namespace {
-
-auth::Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
-  auth::Credentials credentials;
-  const auto& metadata = context.client_metadata();
-  const auto [header, end] = metadata.equal_range("authorization");
-  if (header != end) credentials.authorization = std::string(header->second.data(), header->second.size());
-  // Two are one too many to believe any.
-  if (header != end && std::next(header) != end) credentials.authorization = "";
-  for (const grpc::string_ref& san : context.auth_context()->FindPropertyValues("x509_subject_alternative_name")) {
-    credentials.certificate_sans.emplace_back(san.data(), san.size());
-  }
-  return credentials;
-}
 
 template <typename Reactor>
 Requests RequestsOf(Reactor* reactor) {
@@ -39,13 +27,45 @@ Requests RequestsOf(Reactor* reactor) {
 
 DatabaseService::DatabaseService(const Options& options, const auth::Authenticator* authenticator,
                                  admission::Line* line, query::Hub* hub, observe::Observer* observer)
-    : options_(options),
-      authenticator_(*authenticator),
+    : authenticator_(*authenticator),
       line_(*line),
       hub_(hub),
       observer_(*observer),
       shop_(options.request_retention),
-      calls_(options.calls_max) {}
+      calls_(options.calls_max),
+      options_(std::make_shared<const Options>(options)) {}
+
+void DatabaseService::Adjust(const Options& options) {
+  calls_.set_calls_max(options.calls_max);
+  auto adjusted = std::make_shared<const Options>(options);
+  MutexLock lock(&mu_);
+  options_ = std::move(adjusted);
+}
+
+std::vector<observe::StatementState> DatabaseService::CostliestStatements(size_t count_max) {
+  // Texts that differ in their values are of one shape: so more than are asked for.
+  constexpr size_t kTexts = 500;
+  std::map<uint64_t, observe::StatementState> by_shape;
+  for (const std::shared_ptr<sql::KnownStatement>& known : shop_.book.MostUsed(kTexts)) {
+    if (known->use.calls() == 0) continue;
+    sql::Shape shape = sql::ShapeOf(known->text);
+    observe::StatementState& statement = by_shape[shape.fingerprint];
+    statement.shape = std::move(shape.text);
+    statement.fingerprint = shape.fingerprint;
+    statement.calls += known->use.calls();
+    statement.total_time += known->use.total_time();
+  }
+  std::vector<observe::StatementState> statements;
+  for (auto& [fingerprint, statement] : by_shape) statements.push_back(std::move(statement));
+  absl::c_sort(statements, [](const auto& a, const auto& b) { return a.total_time > b.total_time; });
+  if (statements.size() > count_max) statements.resize(count_max);
+  return statements;
+}
+
+std::shared_ptr<const DatabaseService::Options> DatabaseService::options() const {
+  MutexLock lock(&mu_);
+  return options_;
+}
 
 grpc::ServerUnaryReactor* DatabaseService::Execute(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* request, grpc::ByteBuffer* reply) {
@@ -63,14 +83,14 @@ grpc::ServerUnaryReactor* DatabaseService::ExecuteBatch(grpc::CallbackServerCont
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* DatabaseService::ExecuteStream(grpc::CallbackServerContext* context,
                                                                            const grpc::ByteBuffer* request) {
-  auto* reactor = new StreamReactor(&calls_, context, options_.stream_stall_max);
+  auto* reactor = new StreamReactor(&calls_, context, options()->stream_stall_max);
   Start("ExecuteStream", StreamWork(&shop_, reactor->outgoing()), context, request, reactor);
   return reactor;
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DatabaseService::Transact(
     grpc::CallbackServerContext* context) {
-  auto* reactor = new ConversationReactor(&calls_, context, options_.stream_stall_max);
+  auto* reactor = new ConversationReactor(&calls_, context, options()->stream_stall_max);
   Await("Transact", reactor, [this, context, reactor](const grpc::ByteBuffer& begin) {
     auto work = TransactWork(&shop_, reactor->outgoing(), RequestsOf(reactor));
     return Open("Transact", std::move(work), context, &begin, reactor) != nullptr;
@@ -89,14 +109,14 @@ grpc::ServerReadReactor<grpc::ByteBuffer>* DatabaseService::CopyIn(grpc::Callbac
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* DatabaseService::CopyOut(grpc::CallbackServerContext* context,
                                                                      const grpc::ByteBuffer* request) {
-  auto* reactor = new StreamReactor(&calls_, context, options_.stream_stall_max);
+  auto* reactor = new StreamReactor(&calls_, context, options()->stream_stall_max);
   Start("CopyOut", CopyOutWork(&shop_, reactor->outgoing()), context, request, reactor);
   return reactor;
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* DatabaseService::Listen(grpc::CallbackServerContext* context,
                                                                     const grpc::ByteBuffer* request) {
-  auto* reactor = new ListenReactor(&calls_, context, options_.stream_stall_max);
+  auto* reactor = new ListenReactor(&calls_, context, options()->stream_stall_max);
   absl::StatusOr<Subscription::Facts> facts = PrepareListen(*context, *request);
   if (!facts.ok()) {
     Refuse("Listen", "", facts.status(), reactor);
@@ -111,7 +131,7 @@ absl::StatusOr<Subscription::Facts> DatabaseService::PrepareListen(const grpc::C
   RETURN_IF_ERROR(Admit());
   ASSIGN_OR_RETURN(const auth::Caller caller, authenticator_.Identify(CredentialsOf(context)));
   v1::ListenRequest request;
-  RETURN_IF_ERROR(ParseRequest(bytes, options_.limits.request_bytes_max, &request));
+  RETURN_IF_ERROR(ParseRequest(bytes, options()->limits.request_bytes_max, &request));
   if (!caller.may.listen) return errors::StatementNotAllowed(caller.name, "listen");
   ASSIGN_OR_RETURN(std::vector<std::string> channels, ChannelsOf(request));
   if (hub_ == nullptr) return errors::ListenOff();
@@ -135,7 +155,7 @@ grpc::ServerUnaryReactor* DatabaseService::Ping(grpc::CallbackServerContext* con
 absl::Status DatabaseService::Admit() const {
   constexpr absl::Duration kRetryAfter = absl::Seconds(1);
   if (!calls_.is_overfull()) return absl::OkStatus();
-  return errors::GatewayOverloaded(absl::StrCat(options_.calls_max, " calls are in progress"), kRetryAfter);
+  return errors::GatewayOverloaded(absl::StrCat(calls_.calls_max(), " calls are in progress"), kRetryAfter);
 }
 
 template <typename Reactor>
@@ -152,17 +172,18 @@ void DatabaseService::Start(const char* method, std::unique_ptr<RequestWork> wor
 std::shared_ptr<Call> DatabaseService::Open(const char* method, std::unique_ptr<RequestWork> work,
                                             grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                             Entry* entry) {
+  const std::shared_ptr<const Options> options = this->options();
   const bool held = work->lane() == admission::Lane::kHeld;
   Call::Facts facts;
   facts.method = method;
   facts.arrived_at = absl::Now();
-  facts.echo_sql = options_.echo_sql;
-  facts.slow_call = options_.slow_call;
+  facts.echo_sql = options->echo_sql;
+  facts.slow_call = options->slow_call;
   const absl::Time deadline = absl::FromChrono(context->deadline());
   // No deadline comes as the last instant of the clock.
   const bool has_deadline = deadline - facts.arrived_at < absl::Hours(24 * 365);
   facts.time = has_deadline ? TimeBudget::OfCaller(facts.arrived_at, deadline)
-                            : TimeBudget::Of(facts.arrived_at, held ? options_.stream_timeout : options_.call_timeout);
+                            : TimeBudget::Of(facts.arrived_at, held ? options->stream_timeout : options->call_timeout);
 
   const auto refuse = [&](const absl::Status& status) {
     Refuse(method, facts.caller.name, status, entry);
@@ -172,9 +193,9 @@ std::shared_ptr<Call> DatabaseService::Open(const char* method, std::unique_ptr<
   absl::StatusOr<auth::Caller> caller = authenticator_.Identify(CredentialsOf(*context));
   if (!caller.ok()) return refuse(caller.status());
   facts.caller = *std::move(caller);
-  const absl::Status prepared = work->Prepare(*request, facts.caller, options_.limits);
+  const absl::Status prepared = work->Prepare(*request, facts.caller, options->limits);
   if (!prepared.ok()) return refuse(prepared);
-  if (held && !options_.takes_held_calls) return refuse(errors::HeldCallsOff());
+  if (held && !options->takes_held_calls) return refuse(errors::HeldCallsOff());
 
   auto call = std::make_shared<Call>(std::move(facts), std::move(work), &line_, &observer_, entry);
   entry->Attach(call);

@@ -4,11 +4,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/admission/line.h"
 #include "server/auth/authenticator.h"
+#include "server/base/mutex.h"
 #include "server/observe/events.h"
 #include "server/query/hub.h"
 #include "server/rpc/call.h"
@@ -54,6 +57,12 @@ class DatabaseService
   DatabaseService(const Options& options, const auth::Authenticator* authenticator, admission::Line* line,
                   query::Hub* hub, observe::Observer* observer);
 
+  // For calls that come from now on; all but request_retention.
+  void Adjust(const Options& options);
+
+  // What callers' statements took in all, the costliest first.
+  std::vector<observe::StatementState> CostliestStatements(size_t count_max);
+
   CallBook& calls() { return calls_; }
   // That have a connection now.
   int transactions_open() const { return shop_.transactions_open; }
@@ -94,13 +103,17 @@ class DatabaseService
   // Ends what has not become a call, and says so in the log.
   void Refuse(const char* method, const std::string& caller, const absl::Status& status, Entry* entry);
 
-  const Options options_;
+  std::shared_ptr<const Options> options() const;
+
   const auth::Authenticator& authenticator_;
   admission::Line& line_;
   query::Hub* const hub_;
   observe::Observer& observer_;
   Workshop shop_;
   CallBook calls_;
+  mutable Mutex mu_;
+  // Shared with the calls that come in while it is replaced.
+  std::shared_ptr<const Options> options_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace sluice::rpc

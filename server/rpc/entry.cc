@@ -18,12 +18,12 @@ void CallBook::Drain() {
   for (const std::shared_ptr<Call>& call : calls) call->Drain();
 }
 
-std::vector<observe::CallState> CallBook::Longest(size_t calls_max) {
+std::vector<observe::CallState> CallBook::Longest(size_t calls_max, int64_t after) {
   std::vector<std::pair<int64_t, std::shared_ptr<Call>>> calls;
   {
     MutexLock lock(&mu_);
     for (const Entry* entry : entries_) {
-      if (entry->call_ != nullptr) calls.emplace_back(entry->id_, entry->call_);
+      if (entry->call_ != nullptr && entry->id_ > after) calls.emplace_back(entry->id_, entry->call_);
     }
   }
   // Numbers are given in the order of their arrival.

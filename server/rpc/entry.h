@@ -23,21 +23,24 @@ class CallBook {
   // (some 20 KiB each, most of it gRPC's).
   explicit CallBook(int calls_max) : calls_max_(calls_max) {}
 
+  int calls_max() const { return calls_max_; }
+  void set_calls_max(int calls_max) { calls_max_ = calls_max; }
+
   bool is_overfull() const { return in_progress_ > calls_max_; }
   int in_progress() const { return in_progress_; }
   // All since the start.
   int64_t taken() const { return taken_; }
   // Ends those that are in progress; each is answered.
   void Drain();
-  // Those that are in progress for the longest time, at most so many; the oldest first. But for Listen, and for
-  // what was not opened yet.
-  std::vector<observe::CallState> Longest(size_t calls_max);
+  // Those that are in progress for the longest time, of those that came behind the one with this id, at most so many;
+  // the oldest first. But for Listen, and for what was not opened yet.
+  std::vector<observe::CallState> Longest(size_t calls_max, int64_t after = 0);
   // False if it is not here (any more).
   bool CancelForOperator(int64_t id);
 
  private:
   friend class Entry;
-  const int calls_max_;
+  std::atomic<int> calls_max_;
   std::atomic<int> in_progress_{0};
   std::atomic<int64_t> taken_{0};
   Mutex mu_;

@@ -4,11 +4,13 @@
 #include <grpcpp/server.h>
 
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/rpc/certificates.h"
 
 namespace sluice::rpc {
 
@@ -16,8 +18,8 @@ namespace sluice::rpc {
 class Server {
  public:
   struct Options {
-    std::string listen;                            // host:port or unix:/path
-    std::string tls_cert, tls_key, tls_client_ca;  // paths; empty without TLS
+    std::string listen;              // host:port or unix:/path
+    std::string setting = "listen";  // where that comes from, for errors
     int64_t request_bytes_max = 4 << 20;
     size_t requests_bytes_max = 512 << 20;
     // A client from which nothing came for so long is asked whether it is still there, and has
@@ -25,21 +27,25 @@ class Server {
     absl::Duration client_silence_max = absl::Seconds(60);
   };
 
-  // Serves `service`, which must outlive the server. Health begins as NOT_SERVING, but
-  // "liveness" as SERVING.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, grpc::Service* service);
+  // Serves `service`, which must outlive the server; without certificates in plain text. Health begins as NOT_SERVING,
+  // but "liveness" as SERVING.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, std::optional<Certificates> certificates,
+                                                       grpc::Service* service);
 
   // As clients reach it: with the port that was free if 0 was asked for.
   const std::string& address() const { return address_; }
 
   // Health of "", "sluice.v1.Database" and "database/default".
   void SetReady(bool ready);
+  // For connections from now on; of a server that has certificates.
+  void Replace(Certificates certificates) { certificates_->Replace(std::move(certificates)); }
   // Gives calls in progress until `deadline`, then cancels them; returns when all are done.
   void Shutdown(absl::Time deadline);
 
  private:
-  Server(std::unique_ptr<grpc::Server> server, std::string address);
+  Server(std::unique_ptr<CertificateStore> certificates, std::unique_ptr<grpc::Server> server, std::string address);
 
+  const std::unique_ptr<CertificateStore> certificates_;  // null without TLS
   const std::unique_ptr<grpc::Server> server_;
   const std::string address_;
 };

@@ -1,6 +1,8 @@
 #include "server/sql/statement_book.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
 
 #include "server/base/status_macros.h"
 
@@ -46,6 +48,51 @@ void RecordTogether(const std::vector<StatementCost*>& costs, absl::Duration too
   for (size_t i = 0; i < costs.size(); ++i) costs[i]->Record(took * absl::FDivDuration(usual[i], sum));
 }
 
+absl::Duration StatementUse::mean() const {
+  const int64_t calls = calls_;
+  return calls == 0 ? absl::ZeroDuration() : total_time() / calls;
+}
+
+void StatementUse::Record(absl::Duration took) {
+  ++calls_;
+  total_us_ += std::max<int64_t>(absl::ToInt64Microseconds(took), 0);
+}
+
+void RecordUse(const std::vector<KnownStatement*>& statements, absl::Duration took) {
+  if (statements.size() == 1) return statements[0]->use.Record(took);
+  std::vector<absl::Duration> usual;
+  absl::Duration sum;
+  for (const KnownStatement* statement : statements) {
+    usual.push_back(std::max(statement->use.mean(), absl::Microseconds(1)));
+    sum += usual.back();
+  }
+  for (size_t i = 0; i < statements.size(); ++i) {
+    statements[i]->use.Record(took * absl::FDivDuration(usual[i], sum));
+  }
+}
+
+std::vector<std::shared_ptr<KnownStatement>> StatementBook::MostUsed(size_t count_max) {
+  std::vector<std::shared_ptr<KnownStatement>> all;
+  {
+    MutexLock lock(&mu_);
+    for (const Generation* generation : {&young_, &old_}) {
+      for (const auto& [key, known] : *generation) {
+        // One that is in both is shared by them.
+        if (generation == &young_ || young_.count(key) == 0) all.push_back(known);
+      }
+    }
+  }
+  if (all.size() <= count_max) return all;
+  // By a copy: they go on being used.
+  std::vector<std::pair<absl::Duration, size_t>> order;
+  for (size_t i = 0; i < all.size(); ++i) order.emplace_back(all[i]->use.total_time(), i);
+  std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count_max), order.end(),
+                   std::greater<>());
+  std::vector<std::shared_ptr<KnownStatement>> most;
+  for (size_t i = 0; i < count_max; ++i) most.push_back(std::move(all[order[i].second]));
+  return most;
+}
+
 absl::StatusOr<std::shared_ptr<KnownStatement>> StatementBook::Read(absl::string_view text, bool has_parameters) {
   const bool is_kept = text.size() <= kTextBytesMax;
   if (is_kept) {
@@ -53,7 +100,7 @@ absl::StatusOr<std::shared_ptr<KnownStatement>> StatementBook::Read(absl::string
     if (std::shared_ptr<KnownStatement> known = Find({text, has_parameters})) return known;
   }
   ASSIGN_OR_RETURN(Statement facts, ParseStatement(text, has_parameters));
-  std::shared_ptr<KnownStatement> read(new KnownStatement{std::string(text), std::move(facts), {}});
+  std::shared_ptr<KnownStatement> read(new KnownStatement{std::string(text), std::move(facts), {}, {}});
   if (!is_kept) return read;
   MutexLock lock(&mu_);
   // Another call may have read it meanwhile, and knows its cost.

@@ -38,12 +38,30 @@ class StatementCost {
 // take, since equal parts would make one that is slow look quick among others. They may be one and the same.
 void RecordTogether(const std::vector<StatementCost*>& costs, absl::Duration took);
 
+// How much a statement is used. Thread-safe.
+class StatementUse {
+ public:
+  int64_t calls() const { return calls_; }
+  absl::Duration total_time() const { return absl::Microseconds(total_us_.load()); }
+  // Zero before the first.
+  absl::Duration mean() const;
+  void Record(absl::Duration took);
+
+ private:
+  std::atomic<int64_t> calls_{0};
+  std::atomic<int64_t> total_us_{0};
+};
+
 // What is known of a text. Shared by all calls that have it.
 struct KnownStatement {
   const std::string text;
   const Statement facts;
   StatementCost cost;
+  StatementUse use;
 };
+
+// As RecordTogether, by what they took in the mean until now.
+void RecordUse(const std::vector<KnownStatement*>& statements, absl::Duration took);
 
 // The statements that callers send, by their texts without values: few, for an application sends
 // the same ones over and over, so each is read once (a short one takes as long to read as all
@@ -52,6 +70,9 @@ class StatementBook {
  public:
   // As ParseStatement, whose errors are not kept, nor are texts of more than 64 KiB.
   absl::StatusOr<std::shared_ptr<KnownStatement>> Read(absl::string_view text, bool has_parameters);
+
+  // Those whose use took the longest time in all, at most so many; in no order.
+  std::vector<std::shared_ptr<KnownStatement>> MostUsed(size_t count_max);
 
  private:
   // Two generations: when the young one is full it becomes the old one, which is forgotten.

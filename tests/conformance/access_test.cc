@@ -189,12 +189,12 @@ TEST_F(AccessTest, CallersAreReadAgainOnSighupAndABadFileIsRefusedWhole) {
 
   directory_.Write("callers.json", "{\"callers\": [");
   gateway.process().Signal(SIGHUP);
-  ASSERT_TRUE(Eventually([&] { return absl::StrContains(gateway.log(), "callers_refused"); }));
+  ASSERT_TRUE(Eventually([&] { return absl::StrContains(gateway.log(), "configuration_refused"); }));
   EXPECT_EQ(Reason(As(gateway, "writer-token").Execute("SELECT 1")), "ok");
 
   directory_.Write("callers.json", Callers("another-token"));
   gateway.process().Signal(SIGHUP);
-  ASSERT_TRUE(Eventually([&] { return absl::StrContains(gateway.log(), "callers_reloaded"); }));
+  ASSERT_TRUE(Eventually([&] { return absl::StrContains(gateway.log(), "configuration_reloaded"); }));
   EXPECT_EQ(Reason(As(gateway, "writer-token").Execute("SELECT 1")), "TOKEN_INVALID");
   EXPECT_EQ(Reason(As(gateway, "another-token").Execute("SELECT 1")), "ok");
 }

@@ -18,12 +18,14 @@ Gateway::Gateway(const std::string& database_url, const std::vector<std::string>
   const std::string port_file = directory_.File("port");
   Process::Options options;
   options.command = {SluicedPath(), "--port_file=" + port_file};
-  bool listens = false, has_admin = false;
+  bool listens = false, has_admin = false, has_admin_grpc = false;
   for (const std::string& flag : flags) {
     listens |= absl::StartsWith(flag, "--listen=");
     has_admin |= absl::StartsWith(flag, "--admin_listen=");
+    has_admin_grpc |= absl::StartsWith(flag, "--admin_grpc_listen=");
   }
   if (!has_admin) options.command.push_back("--admin_listen=off");
+  if (!has_admin_grpc) options.command.push_back("--admin_grpc_listen=off");
   if (!listens) options.command.push_back("--listen=unix:" + directory_.File("sluice"));
   options.command.insert(options.command.end(), flags.begin(), flags.end());
   options.environment = {{"DATABASE_URL", database_url}, {"SLUICE_DRAIN_DELAY", "50ms"}};
@@ -48,11 +50,15 @@ bool Gateway::Logs(const std::string& text) const {
   return Eventually([&] { return absl::StrContains(log(), text); });
 }
 
-std::string Gateway::AdminAddress() const {
-  constexpr absl::string_view kField = "\"admin\":\"";
-  if (!Logs(std::string(kField))) std::abort();
+std::string Gateway::AdminAddress() const { return AddressOf("admin"); }
+
+std::string Gateway::AdminGrpcAddress() const { return AddressOf("admin_grpc"); }
+
+std::string Gateway::AddressOf(const std::string& door) const {
+  const std::string field = "\"" + door + "\":\"";
+  if (!Logs(field)) std::abort();
   const std::string text = log();
-  const size_t begin = text.find(std::string(kField)) + kField.size();
+  const size_t begin = text.find(field) + field.size();
   return text.substr(begin, text.find('"', begin) - begin);
 }
 

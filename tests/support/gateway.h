@@ -26,6 +26,8 @@ class Gateway {
   const std::string& address() const { return address_; }
   // Of one with --admin_listen and --log_format=json.
   std::string AdminAddress() const;
+  // Of one with --admin_grpc_listen and --log_format=json.
+  std::string AdminGrpcAddress() const;
   client::Database Client() const;
   std::string log() const { return ReadFile(directory_.File("sluiced.log")); }
   // Waits for a text in the log, which a thread of its own writes.
@@ -35,6 +37,8 @@ class Gateway {
   int Drain();
 
  private:
+  std::string AddressOf(const std::string& door) const;
+
   TempDir directory_;
   std::unique_ptr<Process> process_;
   std::string address_;
