@@ -22,6 +22,8 @@ constexpr int kExitUnreachable = 3;  // no gateway answered, and nothing was run
 struct Target {
   client::Database::Options options;
   std::string token_file;
+  // The operators' port.
+  std::string admin_target;
 };
 
 enum class Format { kTable, kJson, kCsv };
@@ -90,6 +92,24 @@ struct HealthArguments {
   double timeout_seconds = 5;
 };
 int RunHealth(const Target& target, const HealthArguments& arguments);
+
+enum class AdminAction { kStatus, kCalls, kStatements, kCancel, kResetPool, kReload, kDrain };
+
+struct AdminArguments {
+  AdminAction action = AdminAction::kStatus;
+  bool json = false;
+  int64_t call_id = 0;                  // of kCancel
+  std::optional<double> grace_seconds;  // of kDrain; else the gateway's setting
+  bool wait = false;                    // of kDrain: until the gateway has ended
+};
+int RunAdmin(const Target& target, const AdminArguments& arguments);
+
+struct TopArguments {
+  double interval_seconds = 1;
+  int count = 0;  // times that it is printed; 0: on and on
+};
+// On a terminal a screen of its own; else text, one time after the other.
+int RunTop(const Target& target, const TopArguments& arguments);
 
 // Without a gateway.
 int RunDoctor(const std::string& database_url);

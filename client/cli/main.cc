@@ -33,6 +33,10 @@ void AddTargetOptions(CLI::App* app, Target* target) {
   app->add_option("-t,--target", target->options.target, "The gateway: host:port or unix:/path")
       ->envname("SLUICE_TARGET")
       ->capture_default_str();
+  target->admin_target = "127.0.0.1:7434";
+  app->add_option("--admin_target", target->admin_target, "Its operators' port, for top and admin: host:port")
+      ->envname("SLUICE_ADMIN_TARGET")
+      ->capture_default_str();
   app->add_option("--token_file", target->token_file, "File with the bearer token (or set SLUICE_TOKEN)");
   app->add_flag("--tls", target->options.tls, "TLS with the system's CAs");
   app->add_option("--ca_file", target->options.ca_file, "TLS with this CA (PEM)")->envname("SLUICE_CA_FILE");
@@ -173,6 +177,41 @@ void AddHealth(CLI::App* app, const Target& target, HealthArguments* health, Run
   command->callback([&target, health, run] { *run = [&target, health] { return RunHealth(target, *health); }; });
 }
 
+void AddTop(CLI::App* app, const Target& target, TopArguments* top, Run* run) {
+  CLI::App* command = app->add_subcommand("top", "What a gateway is doing, every second");
+  command->add_option("-i,--interval", top->interval_seconds, "Seconds")->check(CheckSeconds)->capture_default_str();
+  command->add_option("-n,--count", top->count, "Prints it so many times, instead of on a screen of its own")
+      ->check(CLI::PositiveNumber);
+  command->callback([&target, top, run] { *run = [&target, top] { return RunTop(target, *top); }; });
+}
+
+void AddAdmin(CLI::App* app, const Target& target, AdminArguments* admin, Run* run) {
+  CLI::App* command = app->add_subcommand("admin", "Looks after a gateway: sluice admin status");
+  command->require_subcommand(1);
+  command->add_flag("--json", admin->json, "The answer as JSON");
+  const auto add = [=, &target](const char* name, AdminAction action, const char* help) {
+    CLI::App* const subcommand = command->add_subcommand(name, help);
+    subcommand->callback([=, &target] {
+      admin->action = action;
+      *run = [&target, admin] { return RunAdmin(target, *admin); };
+    });
+    return subcommand;
+  };
+  add("status", AdminAction::kStatus, "What is now, and the last errors");
+  add("calls", AdminAction::kCalls, "Calls in progress, longest first");
+  add("statements", AdminAction::kStatements, "What statements take, the costliest first");
+  add("cancel", AdminAction::kCancel, "Asks a call to end")
+      ->add_option("call", admin->call_id, "As sluice admin calls shows it")
+      ->required();
+  add("reset-pool", AdminAction::kResetPool, "Replaces the connections to the database (after a failover)");
+  add("reload", AdminAction::kReload, "Has settings, callers and certificates read again, as SIGHUP does");
+  CLI::App* const drain =
+      add("drain", AdminAction::kDrain, "Ends the gateway when its calls have ended, as SIGTERM does");
+  drain->add_option("--grace", admin->grace_seconds, "Seconds for that, instead of the setting drain_grace")
+      ->check(CLI::Range(0.0, 3600.0));
+  drain->add_flag("--wait", admin->wait, "Until it has ended");
+}
+
 void AddDoctor(CLI::App* app, std::string* database_url, Run* run) {
   CLI::App* command = app->add_subcommand("doctor", "Examines a database connection, without a gateway");
   command->add_option("database_url,--database_url", *database_url, "As sluiced takes it")->envname("DATABASE_URL");
@@ -239,6 +278,10 @@ int Main(int argc, char** argv) {
   AddPing(&app, target, &ping, &run);
   HealthArguments health;
   AddHealth(&app, target, &health, &run);
+  TopArguments top;
+  AddTop(&app, target, &top, &run);
+  AdminArguments admin;
+  AddAdmin(&app, target, &admin, &run);
   std::string database_url;
   AddDoctor(&app, &database_url, &run);
   SetupArguments setup;

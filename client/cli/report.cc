@@ -22,14 +22,19 @@ int ExitCodeOf(const absl::Status& status) {
   return reached ? kExitFailed : kExitUnreachable;
 }
 
-absl::StatusOr<client::Database> Open(Target target) {
-  if (!target.token_file.empty()) {
-    ASSIGN_OR_RETURN(const std::string text, ReadFile(target.token_file));
-    // A mounted secret often ends with a newline.
-    target.options.token = std::string(absl::StripAsciiWhitespace(text));
-    if (target.options.token.empty()) return absl::InvalidArgumentError(target.token_file + " is empty");
-  }
-  return client::Database::Open(target.options);
+absl::StatusOr<client::Database::Options> OptionsWithToken(const Target& target) {
+  client::Database::Options options = target.options;
+  if (target.token_file.empty()) return options;
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(target.token_file));
+  // A mounted secret often ends with a newline.
+  options.token = std::string(absl::StripAsciiWhitespace(text));
+  if (options.token.empty()) return absl::InvalidArgumentError(target.token_file + " is empty");
+  return options;
+}
+
+absl::StatusOr<client::Database> Open(const Target& target) {
+  ASSIGN_OR_RETURN(const client::Database::Options options, OptionsWithToken(target));
+  return client::Database::Open(options);
 }
 
 std::string WhereItLooked(const Target& target) {

@@ -16,7 +16,9 @@ namespace sluice::cli {
 void Print(const std::string& text);
 void PrintError(const std::string& text);
 
-absl::StatusOr<client::Database> Open(Target target);
+// With what is in its token file.
+absl::StatusOr<client::Database::Options> OptionsWithToken(const Target& target);
+absl::StatusOr<client::Database> Open(const Target& target);
 std::string WhereItLooked(const Target& target);
 
 // A script may take kExitUnreachable for "nothing was done".
@@ -24,6 +26,8 @@ int ExitCodeOf(const absl::Status& status);
 // Print what went wrong, of a statement or of an option of the connection itself; and return the exit code.
 int Fail(const Target& target, const absl::Status& status, absl::string_view sql = "");
 int FailToOpen(const absl::Status& status);
+// The same of a call to the operators' port.
+int FailAsOperator(const Target& target, const absl::Status& status);
 
 void PrintNotices(const google::protobuf::RepeatedPtrField<v1::Notice>& notices);
 void PrintResult(const client::Result& result, Format format);

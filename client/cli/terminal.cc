@@ -3,6 +3,7 @@
 #include <wchar.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -40,17 +41,35 @@ std::string PrintableLines(absl::string_view text) {
                        [](std::string* out, absl::string_view line) { *out += Printable(line); });
 }
 
-size_t Width(absl::string_view text) {
+namespace {
+
+// The cells of the first characters that fit into `cells`, and how many bytes those are.
+std::pair<size_t, size_t> Measure(absl::string_view text, size_t cells) {
   std::mbstate_t state = {};
-  size_t width = 0;
-  for (size_t i = 0; i < text.size();) {
+  size_t width = 0, i = 0;
+  while (i < text.size()) {
     wchar_t character = 0;
-    const size_t length = std::mbrtowc(&character, text.data() + i, text.size() - i, &state);
-    if (length == 0 || length > text.size()) return text.size();
-    width += static_cast<size_t>(std::max(wcwidth(character), 0));
+    size_t length = std::mbrtowc(&character, text.data() + i, text.size() - i, &state);
+    size_t of_character = 1;
+    if (length == 0 || length > text.size()) {
+      length = 1;
+      state = {};
+    } else {
+      of_character = static_cast<size_t>(std::max(wcwidth(character), 0));
+    }
+    if (width + of_character > cells) break;
+    width += of_character;
     i += length;
   }
-  return width;
+  return {width, i};
+}
+
+}  // namespace
+
+size_t Width(absl::string_view text) { return Measure(text, std::string::npos).first; }
+
+std::string FirstCells(absl::string_view text, size_t cells) {
+  return std::string(text.substr(0, Measure(text, cells).second));
 }
 
 }  // namespace sluice::cli

@@ -20,6 +20,9 @@ std::string PrintableLines(absl::string_view text);
 // Cells of a terminal that a text takes.
 size_t Width(absl::string_view text);
 
+// As much of a text as fits into so many cells.
+std::string FirstCells(absl::string_view text, size_t cells);
+
 }  // namespace sluice::cli
 
 #endif  // SLUICE_CLIENT_CLI_TERMINAL_H_
