@@ -11,7 +11,7 @@ packages=(
   libedit-dev prometheus-cpp-dev libcpp-httplib-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   grpc-proto golang-github-gogo-googleapis-dev
-  postgresql pgbouncer openssl less libnss-wrapper flex bzip2 prometheus
+  postgresql pgbouncer openssl less libnss-wrapper flex bzip2 prometheus chromium chromium-driver
   python3 python3-grpcio python3-protobuf
 )
 

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "server/admin/status_page.h"
 #include "server/admin/statusz.h"
 #include "server/base/local_address.h"
 #include "server/base/mutex.h"
@@ -23,11 +24,13 @@
 namespace sluice::admin {
 namespace {
 
-// One scrape, one probe and one page at the same time, and one more.
-constexpr size_t kThreads = 4;
+// Who looks at the status page has a thread for as long; past these, its page asks again and again instead.
+constexpr int kViewersMax = 4;
+// One scrape, one probe and one page at the same time, and one more; and the viewers'.
+constexpr size_t kThreads = 4 + kViewersMax;
 constexpr time_t kPatienceSeconds = 5;
 
-constexpr size_t kCallsShown = 50;
+constexpr absl::Duration kRefreshEvery = absl::Seconds(1);
 
 constexpr char kText[] = "text/plain; charset=utf-8";
 
@@ -155,6 +158,7 @@ class Port::Desk {
       MutexLock lock(&mu_);
       is_open_ = false;
     }
+    closing_.NotifyAll();
     const absl::Time end = absl::Now() + kPatience;
     // The library's stop() does nothing for one that has not begun.
     while (!server_.is_running() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(1));
@@ -177,6 +181,8 @@ class Port::Desk {
     server_.Get("/livez", [](const httplib::Request&, httplib::Response& page) { page.set_content("ok\n", kText); });
     server_.Get("/readyz", For(&Desk::Readyz));
     server_.Get("/metrics", For(&Desk::Metrics));
+    server_.Get("/", For(&Desk::StatusPage));
+    server_.Get("/events", For(&Desk::Events));
     server_.Get("/statusz.json", For(&Desk::Statusz));
     server_.Post(R"(/calls/(\d{1,18})/cancel)", For(&Desk::CancelCall));
   }
@@ -192,9 +198,45 @@ class Port::Desk {
   void Statusz(const httplib::Request& request, httplib::Response* page) {
     if (!Admits(request, page)) return;
     page->set_header("Cache-Control", "no-store");
-    page->set_content(
-        StatusAsJson(controls_.state(), controls_.longest_calls(kCallsShown, 0), controls_.latest_errors()),
-        "application/json");
+    page->set_content(StatusAsJson(controls_) + "\n", "application/json");
+  }
+  void StatusPage(const httplib::Request& request, httplib::Response* page) {
+    if (!Admits(request, page)) return;
+    // Nothing comes from anywhere else, and no other site's page shows it in a frame of its own.
+    page->set_header("Content-Security-Policy",
+                     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+                     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    page->set_header("X-Content-Type-Options", "nosniff");
+    page->set_header("Cache-Control", "no-store");
+    page->set_content(kStatusPage, "text/html; charset=utf-8");
+  }
+  // The same as /statusz.json, every second, as server-sent events.
+  void Events(const httplib::Request& request, httplib::Response* page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (!Admits(request, page)) return;
+    if (viewers_ == kViewersMax) {
+      page->status = 503;
+      return page->set_content("As many watch as can; /statusz.json says the same once.\n", kText);
+    }
+    ++viewers_;
+    page->set_header("Cache-Control", "no-store");
+    page->set_chunked_content_provider(
+        "text/event-stream", [this](size_t offset, httplib::DataSink& sink) { return SendEvent(offset, &sink); },
+        [this](bool /*succeeded*/) {
+          MutexLock lock(&mu_);
+          --viewers_;
+        });
+  }
+  // False ends them. On the visitor's thread, until it has left.
+  bool SendEvent(size_t offset, httplib::DataSink* sink) {
+    std::string event;
+    {
+      MutexLock lock(&mu_);
+      const absl::Time next = absl::Now() + (offset == 0 ? absl::ZeroDuration() : kRefreshEvery);
+      while (is_open_ && absl::Now() < next) closing_.WaitUntil(&mu_, next);
+      if (!is_open_) return false;
+      event = absl::StrCat("data: ", StatusAsJson(controls_), "\n\n");
+    }
+    return sink->is_writable() && sink->write(event.data(), event.size());
   }
   void CancelCall(const httplib::Request& request, httplib::Response* page) {
     if (!Admits(request, page)) return;
@@ -230,9 +272,10 @@ class Port::Desk {
   const Controls controls_;
   httplib::Server server_;
   Mutex mu_;
-  CondVar end_;
+  CondVar end_, closing_;
   bool is_open_ ABSL_GUARDED_BY(mu_) = true;
   bool has_ended_ ABSL_GUARDED_BY(mu_) = false;
+  int viewers_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 absl::StatusOr<std::unique_ptr<Port>> Port::Start(const Options& options, Controls controls) {

@@ -13,10 +13,11 @@ namespace sluice::admin {
 //   /livez         200 as long as the process answers, whatever became of the database
 //   /readyz        200 if health says SERVING, else 503; with why, for who may see it
 //   /metrics       for Prometheus
-//   /statusz.json  what is now, the calls that take longest, and the last errors
+//   /              the status page, for people
+//   /statusz.json  what it shows, for programs; /events: the same, again and again
 //   POST /calls/N/cancel, with any header X-Sluice: ends the call with that id
-// The first three are for everybody who reaches it. The others are for this machine's own users, and for callers with
-// the permission `admin`, by their bearer tokens.
+// Probes and metrics are for everybody who reaches it. The others are for this machine's own users, and for callers
+// with the permission `admin`, by their bearer tokens.
 class Port {
  public:
   struct Options {

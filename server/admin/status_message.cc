@@ -44,8 +44,8 @@ void SetTotals(const observe::Totals& totals, v1::Totals* message) {
   message->set_retries(totals.retries);
   for (const observe::Totals::Bucket& bucket : totals.durations) {
     v1::Totals::Bucket* const seconds = message->add_seconds();
-    seconds->set_up_to(bucket.up_to_seconds);
-    seconds->set_calls(bucket.calls);
+    seconds->set_up_to(bucket.up_to);
+    seconds->set_calls(bucket.count);
   }
 }
 

@@ -1,8 +1,11 @@
 #include "server/admin/statusz.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 
 namespace sluice::admin {
@@ -54,13 +57,54 @@ Json ErrorAsJson(const observe::ErrorState& error) {
           {"tag", Known(error.tag)}};
 }
 
+Json StatementAsJson(const observe::StatementState& statement) {
+  return {{"shape", statement.shape},
+          // As text: JavaScript's numbers have 53 bits.
+          {"fingerprint", absl::StrFormat("%016x", statement.fingerprint)},
+          {"calls", statement.calls},
+          {"total_seconds", Seconds(statement.total_time)}};
+}
+
+// The last bound is infinite, which JSON has no number for: null.
+Json BucketsAsJson(const std::vector<observe::Totals::Bucket>& buckets) {
+  Json json = Json::array();
+  for (const observe::Totals::Bucket& bucket : buckets) {
+    json.push_back({{"up_to", std::isinf(bucket.up_to) ? Json(nullptr) : Json(bucket.up_to)}, {"count", bucket.count}});
+  }
+  return json;
+}
+
+Json TotalsAsJson(const observe::Totals& totals) {
+  return {{"calls", totals.calls},
+          {"failures", totals.failures},
+          {"flights", totals.flights},
+          {"statements", totals.statements},
+          {"rows", totals.rows},
+          {"retries", totals.retries},
+          {"seconds_of_calls", BucketsAsJson(totals.durations)},
+          {"statements_of_flights", BucketsAsJson(totals.sizes)}};
+}
+
+Json SettingAsJson(const observe::SettingState& setting) {
+  return {{"name", setting.name}, {"value", setting.text}, {"source", setting.source}};
+}
+
+template <typename Element>
+Json ListOf(const std::vector<Element>& elements, Json (*as_json)(const Element&)) {
+  Json list = Json::array();
+  for (const Element& element : elements) list.push_back(as_json(element));
+  return list;
+}
+
 }  // namespace
 
-std::string StatusAsJson(const observe::State& state, const std::vector<observe::CallState>& calls,
-                         const std::vector<observe::ErrorState>& errors) {
+std::string StatusAsJson(const Controls& controls) {
+  constexpr size_t kCalls = 50, kStatements = 20;
+  const observe::State state = controls.state();
   const observe::LineState& line = state.line;
   Json json = {
       {"version", state.version},
+      {"now", absl::FormatTime("%Y-%m-%d%ET%H:%M:%E3S%Ez", absl::Now(), absl::UTCTimeZone())},
       {"started_at", absl::FormatTime(absl::RFC3339_sec, state.started_at, absl::UTCTimeZone())},
       {"ready", state.ready},
       {"draining", state.draining},
@@ -73,11 +117,12 @@ std::string StatusAsJson(const observe::State& state, const std::vector<observe:
         {"oldest_wait_seconds", Seconds(line.oldest_wait)},
         {"bytes", line.bytes}}},
   };
-  json["longest_calls"] = Json::array();
-  for (const observe::CallState& call : calls) json["longest_calls"].push_back(CallAsJson(call));
-  json["last_errors"] = Json::array();
-  for (const observe::ErrorState& error : errors) json["last_errors"].push_back(ErrorAsJson(error));
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  json["totals"] = TotalsAsJson(controls.totals());
+  json["longest_calls"] = ListOf(controls.longest_calls(kCalls, 0), CallAsJson);
+  json["costliest_statements"] = ListOf(controls.costliest_statements(kStatements), StatementAsJson);
+  json["last_errors"] = ListOf(controls.latest_errors(), ErrorAsJson);
+  json["settings"] = ListOf(controls.settings(), SettingAsJson);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string WhyReady(const observe::State& state) {

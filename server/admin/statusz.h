@@ -2,15 +2,15 @@
 #define SLUICE_SERVER_ADMIN_STATUSZ_H_
 
 #include <string>
-#include <vector>
 
+#include "server/admin/controls.h"
 #include "server/observe/state.h"
 
 namespace sluice::admin {
 
-// The state for programs. Times are seconds, or RFC 3339; what is not known is null.
-std::string StatusAsJson(const observe::State& state, const std::vector<observe::CallState>& calls,
-                         const std::vector<observe::ErrorState>& errors);
+// All that is to be seen, for programs and for the status page. Times are seconds, or RFC 3339; what is not known is
+// null. In one line, as server-sent events want it.
+std::string StatusAsJson(const Controls& controls);
 
 // One line: "ok", or what keeps it from being ready.
 std::string WhyReady(const observe::State& state);

@@ -172,7 +172,7 @@ const std::vector<Setting>& Settings() {
       {"reply_bytes_max", "SLUICE_REPLY_BYTES_MAX", "4194304", "Of one reply; what generated gRPC clients accept by default. A client whose limit is lower refuses an answer whose work is done.", kLive},
       {"listen_url", "SLUICE_LISTEN_URL", "", "The same database for LISTEN, by a connection that stays a session: PostgreSQL itself, or a pooler in session mode. Without it Listen is off.", kLive},
       {"listen_heartbeat", "SLUICE_LISTEN_HEARTBEAT", "10s", "How often that connection is proven, and those who listen hear that it was."},
-      {"admin_listen", "SLUICE_ADMIN_LISTEN", "127.0.0.1:7433", "host:port of the operators' HTTP: /livez, /readyz, /metrics, and for this machine's users or callers with the permission admin /statusz.json; off for none."},
+      {"admin_listen", "SLUICE_ADMIN_LISTEN", "127.0.0.1:7433", "host:port of the operators' HTTP: /livez, /readyz, /metrics, and for this machine's users or callers with the permission admin the status page and /statusz.json; off for none."},
       {"admin_grpc_listen", "SLUICE_ADMIN_GRPC_LISTEN", "127.0.0.1:7434", "host:port of the operators' gRPC, without TLS: health for orchestrators' probes, and sluice.v1.Admin (sluice admin, sluice top) for the same who may see /statusz.json; off for none."},
       {"drain_delay", "SLUICE_DRAIN_DELAY", "500ms", "On SIGTERM, from NOT_SERVING until newcomers are refused, so that load balancers notice first.", kLive},
       {"drain_grace", "SLUICE_DRAIN_GRACE", "10s", "After that, how long calls may take to end.", kLive},

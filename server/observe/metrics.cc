@@ -334,8 +334,8 @@ void AddTo(const prometheus::ClientMetric::Histogram& histogram, std::vector<Tot
   int64_t below = 0;
   for (size_t i = 0; i < histogram.bucket.size(); ++i) {
     const auto up_to_here = static_cast<int64_t>(histogram.bucket[i].cumulative_count);
-    (*buckets)[i].up_to_seconds = histogram.bucket[i].upper_bound;
-    (*buckets)[i].calls += up_to_here - below;
+    (*buckets)[i].up_to = histogram.bucket[i].upper_bound;
+    (*buckets)[i].count += up_to_here - below;
     below = up_to_here;
   }
 }
@@ -359,6 +359,7 @@ Totals Metrics::totals() const {
       if (family.name == "sluice_flight_statements") {
         totals.flights += static_cast<int64_t>(metric.histogram.sample_count);
         totals.statements += static_cast<int64_t>(metric.histogram.sample_sum);
+        AddTo(metric.histogram, &totals.sizes);
       }
       if (family.name == "sluice_request_duration_seconds") AddTo(metric.histogram, &totals.durations);
       if (family.name == "sluice_rows_total") totals.rows += count;

@@ -75,13 +75,13 @@ struct Totals {
   // Messages to the database, and the statements in them.
   int64_t flights = 0, statements = 0;
   int64_t rows = 0, retries = 0;
-  // Calls by what they took.
   struct Bucket {
     // Not more than this, and more than the one before; infinity in the last one.
-    double up_to_seconds = 0;
-    int64_t calls = 0;
+    double up_to = 0;
+    int64_t count = 0;
   };
-  std::vector<Bucket> durations;
+  // Calls by the seconds that they took, and flights by the statements in them.
+  std::vector<Bucket> durations, sizes;
 };
 
 struct SettingState {

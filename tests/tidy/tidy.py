@@ -36,7 +36,7 @@ forbid(r"\bstd::thread\b", "threads have owners (ARCHITECTURE.md)", "server/",
 forbid(r"std::(cerr|cout)|\b(f|v)?printf\(|fputs\(", "only server/observe writes logs, and main what is asked of it", "server/",
        but=("server/observe/", "server/main.cc"))
 forbid(r"\b(SleepFor|usleep|sleep_for|sleep)\(", "tests wait for what they wait for (Eventually), never for time", "tests/",
-       but=("tests/support/process.cc", "tests/benchmark/listen.cc", "tests/benchmark/overload.cc"))  # those keep a pace
+       but=("tests/screenshot/", "tests/support/process.cc", "tests/benchmark/listen.cc", "tests/benchmark/overload.cc"))  # those keep a pace
 forbid(r"absl::Mutex\b", "sluice::Mutex, which ThreadSanitizer knows", "server/", but=("server/base/mutex.h",))
 forbid(r"absl/synchronization|std::mutex", "sluice::Mutex, which is annotated", "server/", but=("server/base/mutex.h", "server/main.cc"))
 
