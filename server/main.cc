@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -13,8 +14,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "server/base/arguments.h"
+#include "server/base/service_manager.h"
 #include "server/base/system.h"
 #include "server/config/config.h"
 #include "server/gateway.h"
@@ -38,16 +41,32 @@ observe::LogFormat LogFormatOf(config::LogFormat format) {
   return isatty(STDERR_FILENO) != 0 ? observe::LogFormat::kText : observe::LogFormat::kJson;
 }
 
-// Waits for the end. Signals are blocked in all threads and taken here one by one.
-std::string AwaitEnd(const sigset_t& signals, Gateway* gateway) {
-  for (;;) {
-    int signal = 0;
+// The next of them; 0 if none comes within `patience`.
+int AwaitSignal(const sigset_t& signals, absl::Duration patience) {
+  int signal = 0;
+  if (patience == absl::InfiniteDuration()) {
     sigwait(&signals, &signal);
+    return signal;
+  }
+  const timespec time = absl::ToTimespec(patience);
+  return std::max(sigtimedwait(&signals, nullptr, &time), 0);
+}
+
+// Waits for the end. Signals are blocked in all threads and taken here one by one.
+std::string AwaitEnd(const sigset_t& signals, const ServiceManager& manager, Gateway* gateway) {
+  // A third: one that comes late on a busy machine is no reason to be killed.
+  const absl::Duration interval = manager.watchdog_interval() / 3;
+  for (;;) {
+    const int signal = AwaitSignal(signals, interval);
     if (signal == SIGHUP) {
+      manager.Tell("STATUS=reads its settings again");
       gateway->Reload();
-      continue;
     }
-    return signal == SIGTERM ? "SIGTERM" : "SIGINT";
+    if (signal == SIGTERM || signal == SIGINT) return signal == SIGTERM ? "SIGTERM" : "SIGINT";
+    // It takes the locks of the pool and the Line: of a gateway that is stuck in them, nobody hears that it is well.
+    const observe::State state = gateway->state();
+    manager.Tell(absl::StrCat("WATCHDOG=1\nSTATUS=", state.ready ? "ready" : "no connection to the database", ", ",
+                              state.calls_in_progress, " calls in progress"));
   }
 }
 
@@ -62,6 +81,7 @@ int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   HideUrls(argc, argv);
   postgres::ForgetLibpqVariables();
+  const ServiceManager manager = ServiceManager::OfEnvironment();
 
   const auto gather = [arguments] {
     return config::GatherSettings(
@@ -108,7 +128,9 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "sluiced: %s\n", std::string(gateway.status().message()).c_str());
     return absl::IsUnavailable(gateway.status()) ? kExitUnavailable : kExitConfig;
   }
-  const std::string why = AwaitEnd(signals, gateway->get());
+  manager.Tell("READY=1");
+  const std::string why = AwaitEnd(signals, manager, gateway->get());
+  manager.Tell("STOPPING=1\nSTATUS=drains");
   TakeEchoes(signals);
   // A second one ends the process at once; a SIGHUP is of no use any more.
   signal(SIGHUP, SIG_IGN);

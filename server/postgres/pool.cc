@@ -242,7 +242,8 @@ Pool::~Pool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-absl::Status Pool::CheckLogin(const Connection::Options& options) {
+absl::Status Pool::CheckLogin(Connection::Options options) {
+  options.connect_timeout = std::min(options.connect_timeout, absl::Seconds(10));
   JitPolicy jit(JitStrategy::kNone);
   Canceller canceller;
   Connection::OpenFailure failure;

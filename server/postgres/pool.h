@@ -57,9 +57,9 @@ class Pool {
   // latest), the others after the call that has them. Returns how many those are.
   int Reset();
 
-  // Whether the database takes this login: an error only if it does not, and none if nobody can tell now. Waits for as
-  // long as a connection may.
-  static absl::Status CheckLogin(const Connection::Options& options);
+  // Whether the database takes this login: an error only if it does not, and none if nobody can tell now, which
+  // it waits for as long as a connection may, and 10 s at most.
+  static absl::Status CheckLogin(Connection::Options options);
 
   struct Health {
     // When a connection last proved that the database answers.
