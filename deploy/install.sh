@@ -12,7 +12,8 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   grpc-proto golang-github-gogo-googleapis-dev
   postgresql pgbouncer openssl less libnss-wrapper flex bzip2 prometheus chromium chromium-driver
-  python3 python3-grpcio python3-protobuf
+  python3 python3-grpcio python3-protobuf python3-yaml
+  systemd
 )
 
 missing=()
