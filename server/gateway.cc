@@ -11,6 +11,7 @@
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
 #include "server/base/system.h"
+#include "server/observe/trace_exporter.h"
 #include "server/options.h"
 #include "server/settings_files.h"
 #include "server/version.h"
@@ -33,16 +34,23 @@ absl::Status WritePortFile(const std::string& path, const std::string& address) 
 }  // namespace
 
 Gateway::Gateway(const config::RawSettings& raw, const config::Config& config, Process process,
-                 observe::Observer* observer)
+                 std::unique_ptr<observe::Observer> trace_exporter, observe::Observer* log)
     : process_(std::move(process)),
       started_at_(absl::Now()),
       raw_(raw),
       config_(config),
-      observer_({&metrics_, &error_board_, observer}) {}
+      trace_exporter_(std::move(trace_exporter)),
+      observer_({&metrics_, &error_board_, trace_exporter_.get(), log}) {}
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::RawSettings& raw, const config::Config& config,
                                                         Process process, observe::Observer* log) {
-  std::unique_ptr<Gateway> gateway(new Gateway(raw, config, std::move(process), log));
+  std::unique_ptr<observe::Observer> trace_exporter;
+  if (!config.otlp_endpoint.empty()) {
+    absl::StatusOr<std::unique_ptr<observe::Observer>> opened = observe::OpenTraceExporter(config.otlp_endpoint);
+    if (!opened.ok()) return absl::InvalidArgumentError(absl::StrCat("otlp_endpoint: ", opened.status().message()));
+    trace_exporter = *std::move(opened);
+  }
+  std::unique_ptr<Gateway> gateway(new Gateway(raw, config, std::move(process), std::move(trace_exporter), log));
   observe::Observer* const observer = &gateway->observer_;
   std::vector<std::string> problems;
   SettingsFiles files = LoadSettingsFiles(config, &problems);

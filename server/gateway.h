@@ -62,7 +62,8 @@ class Gateway {
   void Drain(const std::string& why);
 
  private:
-  Gateway(const config::RawSettings& raw, const config::Config& config, Process process, observe::Observer* log);
+  Gateway(const config::RawSettings& raw, const config::Config& config, Process process,
+          std::unique_ptr<observe::Observer> trace_exporter, observe::Observer* log);
   absl::Status OpenAdminPorts();
   admin::Controls Controls();
 
@@ -89,7 +90,8 @@ class Gateway {
   std::vector<ReloadWaiter> reload_waiters_ ABSL_GUARDED_BY(mu_);
   observe::Metrics metrics_;
   observe::ErrorBoard error_board_;
-  // The metrics, the board, and whoever is told besides.
+  std::unique_ptr<observe::Observer> trace_exporter_;  // null without otlp_endpoint
+  // The metrics, the board, the traces, and whoever is told besides.
   observe::Observers observer_;
   std::atomic<bool> is_ready_{false}, is_draining_{false};
   // In the order of construction; destruction is the reverse.

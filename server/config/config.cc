@@ -175,6 +175,11 @@ std::optional<Config> MakeConfig(const RawSettings& raw, std::vector<std::string
                                              : LogFormat::kAuto;
   config.echo_sql = check.Bool("echo_sql");
   config.slow_call = check.Duration("slow_call", absl::ZeroDuration(), kDay);
+  config.otlp_endpoint = check.Text("otlp_endpoint");
+  if (!config.otlp_endpoint.empty() && !absl::StartsWith(config.otlp_endpoint, "http://") &&
+      !absl::StartsWith(config.otlp_endpoint, "https://")) {
+    check.Problem("otlp_endpoint", "must be http://host:4317, or https://");
+  }
   config.port_file = check.Text("port_file");
   if (!problems->empty()) return std::nullopt;
   return config;

@@ -51,6 +51,7 @@ struct Config {
   LogFormat log_format = LogFormat::kAuto;
   bool echo_sql = false;
   absl::Duration slow_call;  // zero for none
+  std::string otlp_endpoint;  // empty for none
   std::string port_file;
 };
 

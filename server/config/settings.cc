@@ -179,6 +179,7 @@ const std::vector<Setting>& Settings() {
       {"log_format", "SLUICE_LOG_FORMAT", "auto", "json, text, or auto: text on a terminal."},
       {"echo_sql", "SLUICE_ECHO_SQL", "false", "Logs the text of every statement, never its values.", kLive},
       {"slow_call", "SLUICE_SLOW_CALL", "1s", "A call (no stream) that takes the database so long is logged with the shapes of its statements, without values; 0s for none.", kLive},
+      {"otlp_endpoint", "SLUICE_OTLP_ENDPOINT", "", "http://host:4317 or https://...: a collector of OpenTelemetry that gets, by OTLP over gRPC, what sampled calls did (those with a traceparent whose caller samples them). Needs a sluiced that was built with opentelemetry-cpp."},
       {"port_file", "SLUICE_PORT_FILE", "", "A file that gets the address in use once calls are served; for tests and supervisors."},
       {"config_file", "SLUICE_CONFIG_FILE", "", "File of name = value lines; everything else wins over it."},
   };

@@ -2,6 +2,7 @@
 #define SLUICE_SERVER_OBSERVE_EVENTS_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -9,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/observe/trace.h"
 
 namespace sluice::observe {
 
@@ -131,6 +133,10 @@ struct CallFinished {
   bool is_repeated = false;
   // Of a transaction.
   bool is_committed = false;
+  // By which its caller finds it again; empty if it named no trace.
+  std::string trace_id;
+  // Null unless it is sampled.
+  std::shared_ptr<const CallTrace> trace;
   // What the caller calls this kind of call; may be empty.
   std::string tag;
   // Statement texts, without values; only with --echo_sql.
@@ -158,11 +164,13 @@ class Observer {
 // Several as one.
 class Observers : public Observer {
  public:
-  // All must outlive it.
+  // All must outlive it; null is nobody.
   explicit Observers(std::vector<Observer*> all) : all_(std::move(all)) {}
 
   void Record(const Event& event) override {
-    for (Observer* one : all_) one->Record(event);
+    for (Observer* one : all_) {
+      if (one != nullptr) one->Record(event);
+    }
   }
 
  private:

@@ -108,6 +108,7 @@ struct Describe {
       }
     }
     if (!e.tag.empty()) fields["tag"] = e.tag;
+    if (!e.trace_id.empty()) fields["trace_id"] = e.trace_id;
     fields["queue_ms"] = Milliseconds(e.queue_time);
     fields["database_ms"] = Milliseconds(e.database_time);
     if (e.attempts > 1) fields["attempts"] = e.attempts;

@@ -31,6 +31,8 @@ enum class Isolation { kDefault, kReadCommitted, kRepeatableRead, kSerializable 
 struct Flight {
   // Must outlive the flight. Each is exactly one statement.
   std::vector<absl::string_view> statements;
+  // What goes behind each as an SQL comment, where there is any: for all of them, or none. Must outlive it, too.
+  std::vector<absl::string_view> comments;
   // A statement that can not run in a transaction block, or may COMMIT, flies alone and
   // without prelude; `isolation`, `read_only` and `deferrable` must be unset then.
   bool alone = false;

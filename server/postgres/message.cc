@@ -71,11 +71,16 @@ Message Compose(const Flight& flight, const FixedPrelude& prelude, bool sets_tim
   for (absl::string_view statement : flight.statements) size += statement.size() + 4;
   message.text.reserve(size);
   if (!flight.alone) AppendPrelude(flight, prelude, sets_time_limit, now, &message);
-  for (absl::string_view statement : flight.statements) {
+  for (size_t i = 0; i < flight.statements.size(); ++i) {
+    const absl::string_view statement = flight.statements[i];
     // On a line of its own: the statement before may end in a -- comment.
     if (!message.begins.empty()) message.text += "\n;\n";
     message.begins.push_back(message.text.size());
     absl::StrAppend(&message.text, statement);
+    // (The statement may end in a -- comment.)
+    if (!flight.comments.empty() && !flight.comments[i].empty()) {
+      absl::StrAppend(&message.text, "\n/*", flight.comments[i], "*/");
+    }
   }
   return message;
 }

@@ -155,7 +155,15 @@ Flight FlightFor(const std::vector<Seat>& seats, bool writes) {
   flight.read_only = !writes;
   flight.answer_bytes_max = seats[0].plan().answer_bytes_max;
   flight.statement_time_max = kPatience;
-  for (const Seat& seat : seats) flight.statements.push_back(seat.plan().statements[0].bound.text);
+  bool is_traced = false;
+  for (const Seat& seat : seats) {
+    flight.statements.push_back(seat.plan().statements[0].bound.text);
+    // (Of those who share a seat, the first one's.)
+    const observe::CallTrace* const trace = seat.companions[0]->cost->trace;
+    flight.comments.push_back(trace == nullptr ? absl::string_view() : trace->comment());
+    is_traced |= trace != nullptr;
+  }
+  if (!is_traced) flight.comments.clear();
   return flight;
 }
 
@@ -205,6 +213,20 @@ class SharedToken {
   CancelToken token_;
 };
 
+// Each sampled call has the flight that it shared among its spans, with its own statement.
+void Trace(const std::vector<Seat>& seats, const FlightReport& report, absl::Time begin) {
+  const absl::Time end = absl::Now();
+  for (size_t i = 0; i < seats.size(); ++i) {
+    for (Companion* companion : seats[i].companions) {
+      if (companion->cost->trace == nullptr || report.round_trips == 0) continue;
+      observe::Span flight = SpanOf({seats[i].plan().statements[0].bound.text}, FlightReport(), begin, end);
+      flight.attributes.emplace_back("sluice.shared_by", absl::StrCat(seats.size()));
+      if (i < report.results.size()) flight.parts[0].name = report.results[i].command();
+      companion->cost->trace->Add(std::move(flight));
+    }
+  }
+}
+
 void Charge(const CallCost& flight, const std::vector<Seat>& seats) {
   size_t calls = 0;
   for (const Seat& seat : seats) calls += seat.companions.size();
@@ -250,6 +272,7 @@ void FlyTogether(std::vector<Companion>* companions, TypeCatalog* types, postgre
   Turn turn(connection, token.get(), TimeFor(*companions), &flight_cost, line);
   const FlightReport report = turn.Fly(FlightFor(seats, writes));
   const std::optional<FlightFailure>& failure = report.failure;
+  Trace(seats, report, flight_cost.arrived_at);
   failure.has_value() ? RecordFailure(seats, *failure) : RecordCosts(seats, turn.server_time());
 
   // Of writes none is answered before the commit. A type that is not known yet takes another flight: so all

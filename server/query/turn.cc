@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/query/aside.h"
+#include "server/sql/shape.h"
 
 namespace sluice::query {
 namespace {
@@ -17,6 +19,33 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
 }
 
 }  // namespace
+
+observe::Span SpanOf(const std::vector<absl::string_view>& statements, const postgres::FlightReport& report,
+                     absl::Time begin, absl::Time end) {
+  constexpr size_t kStatementsMax = 20;
+  observe::Span flight;
+  flight.name = "flight";
+  flight.begin = begin;
+  flight.end = end;
+  flight.attributes = {{"db.system.name", "postgresql"}, {"db.operation.batch.size", absl::StrCat(statements.size())}};
+  for (size_t i = 0; i < std::min(statements.size(), kStatementsMax); ++i) {
+    observe::Span statement;
+    const bool completed = i < report.results.size();
+    statement.name = completed ? report.results[i].command() : "statement";
+    // They run one after the other; when each began, nobody says.
+    statement.begin = begin;
+    statement.end = end;
+    statement.attributes = {{"db.system.name", "postgresql"}, {"db.query.text", sql::ShapeOf(statements[i]).text}};
+    if (completed) {
+      statement.attributes.emplace_back("db.response.returned_rows", absl::StrCat(report.results[i].row_count()));
+    } else if (report.failure.has_value() && report.failure->statement == i &&
+               !report.failure->error.sqlstate.empty()) {
+      statement.attributes.emplace_back("db.response.status_code", report.failure->error.sqlstate);
+    }
+    flight.parts.push_back(std::move(statement));
+  }
+  return flight;
+}
 
 postgres::FlightReport Turn::Fly(postgres::Flight flight, absl::Time until) {
   flight.time = time_;
@@ -29,10 +58,15 @@ postgres::FlightReport Turn::Fly(postgres::Flight flight, absl::Time until) {
     return report;
   }
   const int statements = static_cast<int>(flight.statements.size());
+  if (cost_.trace != nullptr) flight.comments.assign(flight.statements.size(), cost_.trace->comment());
   const absl::Time begin = absl::Now();
   postgres::FlightReport report = connection_.Fly(flight);
   token_.Leave();
-  const absl::Duration took = absl::Now() - begin;
+  const absl::Time end = absl::Now();
+  const absl::Duration took = end - begin;
+  if (cost_.trace != nullptr && report.round_trips > 0) {
+    cost_.trace->Add(SpanOf(flight.statements, report, begin, end));
+  }
   cost_.database_time += took;
   server_time_ = took - connection_.round_trip();
   cost_.round_trips += report.round_trips;

@@ -5,6 +5,7 @@
 #include "absl/time/time.h"
 #include "server/admission/line.h"
 #include "server/base/time_budget.h"
+#include "server/observe/trace.h"
 #include "server/postgres/connection.h"
 #include "server/postgres/flight.h"
 #include "server/query/cancel_token.h"
@@ -38,7 +39,13 @@ struct CallCost {
   bool is_merged = false;
   // It is a transaction, and was committed.
   bool is_committed = false;
+  // Where its spans go; null unless it is sampled.
+  observe::CallTrace* trace = nullptr;
 };
+
+// A flight, as a span: its statements by their shapes, and what came of them.
+observe::Span SpanOf(const std::vector<absl::string_view>& statements, const postgres::FlightReport& report,
+                     absl::Time begin, absl::Time end);
 
 // What a call has cost, as the API tells it.
 v1::CallInfo InfoOf(const CallCost& cost);

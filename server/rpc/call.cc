@@ -14,8 +14,12 @@ Call::Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, obser
       line_(*line),
       observer_(*observer),
       door_(door),
+      trace_(facts_.caller_trace.has_value() && facts_.caller_trace->sampled
+                 ? std::make_shared<observe::CallTrace>(*facts_.caller_trace)
+                 : nullptr),
       waiting_since_(facts_.arrived_at) {
   cost_.arrived_at = facts_.arrived_at;
+  cost_.trace = trace_.get();
 }
 
 void Call::Start() {
@@ -99,7 +103,9 @@ std::vector<admission::WaiterPtr> Call::ServeTogether(std::vector<admission::Wai
 }
 
 void Call::BeginTurn(const postgres::Connection& connection) {
-  cost_.queue_time += absl::Now() - waiting_since_;
+  const absl::Time now = absl::Now();
+  cost_.queue_time += now - waiting_since_;
+  if (trace_ != nullptr) trace_->Add({"wait for a connection", waiting_since_, now, {}, {}});
   backend_pid_ = connection.facts().behind_pooler ? 0 : connection.facts().backend_pid;
   has_connection_ = true;
 }
@@ -149,6 +155,8 @@ void Call::Finish(const absl::Status& status) {
   event.is_repeated = cost_.is_repeated;
   event.is_committed = cost_.is_committed;
   event.tag = work_->tag();
+  if (facts_.caller_trace.has_value()) event.trace_id = facts_.caller_trace->trace_id;
+  event.trace = trace_;
   if (facts_.echo_sql) event.statements = work_->StatementTexts();
   // A stream takes as long as its client likes.
   if (lane() == admission::Lane::kShort && cost_.database_time >= facts_.slow_call) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
     auth::Caller caller;
     absl::Time arrived_at;
     TimeBudget time;
+    // Where it comes from, if it said so.
+    std::optional<observe::TraceParent> caller_trace;
     bool echo_sql = false;
     // A call whose work takes the database so long is logged with what its statements are like.
     absl::Duration slow_call = absl::InfiniteDuration();
@@ -83,6 +86,8 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
   observe::Observer& observer_;
   Door* const door_;
 
+  // Null unless it is sampled.
+  const std::shared_ptr<observe::CallTrace> trace_;
   query::CancelToken token_;
   std::atomic<bool> has_connection_{false};
   // 0 behind a pooler.

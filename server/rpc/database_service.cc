@@ -1,6 +1,7 @@
 #include "server/rpc/database_service.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,12 @@
 namespace sluice::rpc {
 
 namespace {
+
+std::optional<observe::TraceParent> TraceOf(const grpc::CallbackServerContext& context) {
+  const auto header = context.client_metadata().find("traceparent");
+  if (header == context.client_metadata().end()) return std::nullopt;
+  return observe::ParseTraceparent(absl::string_view(header->second.data(), header->second.size()));
+}
 
 template <typename Reactor>
 Requests RequestsOf(Reactor* reactor) {
@@ -177,6 +184,7 @@ std::shared_ptr<Call> DatabaseService::Open(const char* method, std::unique_ptr<
   Call::Facts facts;
   facts.method = method;
   facts.arrived_at = absl::Now();
+  facts.caller_trace = TraceOf(*context);
   facts.echo_sql = options->echo_sql;
   facts.slow_call = options->slow_call;
   const absl::Time deadline = absl::FromChrono(context->deadline());
