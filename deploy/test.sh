@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-deploy/install.sh
+deploy/install.sh --otlp
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || targets=(//...)
 

@@ -114,12 +114,15 @@ admin::Controls Gateway::Controls() {
   controls.latest_errors = [this] { return error_board_.Latest(); };
   controls.settings = [this] { return settings(); };
   controls.cancel_call = [this](int64_t id) { return service_->calls().CancelForOperator(id); };
-  controls.reset_pool = [this] { return pool_->Reset(); };
+  controls.reset_pool = [this] {
+    if (hub_ != nullptr) hub_->Reset();
+    return pool_->Reset();
+  };
   controls.reload = [this](ReloadWaiter done) { AwaitReload(std::move(done)); };
   controls.drain = [this](std::optional<absl::Duration> grace) {
     if (grace.has_value()) {
       MutexLock lock(&mu_);
-      config_.drain_grace = *grace;
+      operators_grace_ = grace;
     }
     process_.ask_for_end();
   };
@@ -137,6 +140,17 @@ std::vector<observe::SettingState> Gateway::settings() const {
   std::vector<observe::SettingState> settings;
   for (auto& [name, text, source] : config::ShownSettings(raw_)) settings.push_back({name, text, source});
   return settings;
+}
+
+absl::Duration Gateway::drain_grace() const {
+  MutexLock lock(&mu_);
+  return operators_grace_.value_or(config_.drain_grace);
+}
+
+absl::Duration Gateway::drain_time_max() const {
+  // A cancel may take its time, and closing.
+  constexpr absl::Duration kBesides = absl::Seconds(10);
+  return config().drain_delay + drain_grace() + kBesides;
 }
 
 void Gateway::SetReady(bool ready) {
@@ -193,7 +207,7 @@ void Gateway::Drain(const std::string& why) {
   line_->Close();
   // Nothing else would end a subscription.
   if (hub_ != nullptr) hub_->Close();
-  const absl::Time grace_end = absl::Now() + config.drain_grace;
+  const absl::Time grace_end = absl::Now() + drain_grace();
   // Calls are served until the grace ends. Streams that others hold (a health Watch) do not
   // count: gRPC would wait for them as well.
   AwaitCalls(grace_end);

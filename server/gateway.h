@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,8 @@ class Gateway {
   // is refused whole, and all stays as it was. May take as long as a connection to the database. Not beside Drain.
   void Reload();
 
+  // How long Drain takes at most.
+  absl::Duration drain_time_max() const;
   // NOT_SERVING, time for load balancers, newcomers refused, calls served or expired,
   // connections closed. Blocks; the gateway is over then.
   void Drain(const std::string& why);
@@ -72,9 +75,10 @@ class Gateway {
   void AwaitReload(ReloadWaiter waiter);
   std::vector<ReloadWaiter> TakeReloadWaiters();
   absl::StatusOr<admin::Reloaded> TryReload();
-  void Take(const config::Config& before, const config::Reload& reload, SettingsFiles files);
+  void Take(const config::Reload& reload, SettingsFiles files);
 
   config::Config config() const;
+  absl::Duration drain_grace() const;
   std::vector<observe::SettingState> settings() const;
   void SetReady(bool ready);
   // Until no call is in progress.
@@ -87,6 +91,7 @@ class Gateway {
   // In force.
   config::RawSettings raw_ ABSL_GUARDED_BY(mu_);
   config::Config config_ ABSL_GUARDED_BY(mu_);
+  std::optional<absl::Duration> operators_grace_ ABSL_GUARDED_BY(mu_);
   std::vector<ReloadWaiter> reload_waiters_ ABSL_GUARDED_BY(mu_);
   observe::Metrics metrics_;
   observe::ErrorBoard error_board_;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -56,8 +57,13 @@ int AwaitSignal(const sigset_t& signals, absl::Duration patience) {
 std::string AwaitEnd(const sigset_t& signals, const ServiceManager& manager, Gateway* gateway) {
   // A third: one that comes late on a busy machine is no reason to be killed.
   const absl::Duration interval = manager.watchdog_interval() / 3;
+  sigset_t ends;
+  sigemptyset(&ends);
+  for (int signal : {SIGTERM, SIGINT}) sigaddset(&ends, signal);
   for (;;) {
-    const int signal = AwaitSignal(signals, interval);
+    // The kernel hands out SIGHUP first, of which there may always be another one.
+    int signal = AwaitSignal(ends, absl::ZeroDuration());
+    if (signal == 0) signal = AwaitSignal(signals, interval);
     if (signal == SIGHUP) {
       manager.Tell("STATUS=reads its settings again");
       gateway->Reload();
@@ -65,17 +71,25 @@ std::string AwaitEnd(const sigset_t& signals, const ServiceManager& manager, Gat
     if (signal == SIGTERM || signal == SIGINT) return signal == SIGTERM ? "SIGTERM" : "SIGINT";
     // It takes the locks of the pool and the Line: of a gateway that is stuck in them, nobody hears that it is well.
     const observe::State state = gateway->state();
-    manager.Tell(absl::StrCat("WATCHDOG=1\nSTATUS=", state.ready ? "ready" : "no connection to the database", ", ",
+    manager.Tell(absl::StrCat(interval == absl::InfiniteDuration() ? "" : "WATCHDOG=1\n",
+                              "STATUS=", state.ready ? "ready" : "no connection to the database", ", ",
                               state.calls_in_progress, " calls in progress"));
   }
 }
 
-// Whoever signals a process group and its leader sends two at once, and means one.
-void TakeEchoes(const sigset_t& signals) {
+// Whoever signals a process group and its leader sends two at once, and means one; and an operator who asks for the end
+// while it begins means that.
+void TakeEchoes() {
   constexpr timespec kAtOnce = {0, 100'000'000};
-  while (sigtimedwait(&signals, nullptr, &kAtOnce) > 0) {
+  sigset_t ends;
+  sigemptyset(&ends);
+  for (int signal : {SIGTERM, SIGINT}) sigaddset(&ends, signal);
+  while (sigtimedwait(&ends, nullptr, &kAtOnce) > 0) {
   }
 }
+
+// Set once somebody has asked for the end: a second SIGTERM of our own would cut it short.
+std::atomic<bool> end_was_asked_for{false};
 
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
@@ -122,7 +136,9 @@ int Main(int argc, char** argv) {
   Gateway::Process process;
   process.gather = gather;
   process.ask_for_reload = [] { kill(getpid(), SIGHUP); };
-  process.ask_for_end = [] { kill(getpid(), SIGTERM); };
+  process.ask_for_end = [] {
+    if (!end_was_asked_for.exchange(true)) kill(getpid(), SIGTERM);
+  };
   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(raw, *config, std::move(process), &log);
   if (!gateway.ok()) {
     std::fprintf(stderr, "sluiced: %s\n", std::string(gateway.status().message()).c_str());
@@ -130,8 +146,11 @@ int Main(int argc, char** argv) {
   }
   manager.Tell("READY=1");
   const std::string why = AwaitEnd(signals, manager, gateway->get());
-  manager.Tell("STOPPING=1\nSTATUS=drains");
-  TakeEchoes(signals);
+  end_was_asked_for = true;
+  // An operator may have given it more time than the manager would.
+  manager.Tell(absl::StrCat("STOPPING=1\nSTATUS=drains\nEXTEND_TIMEOUT_USEC=",
+                            absl::ToInt64Microseconds((*gateway)->drain_time_max())));
+  TakeEchoes();
   // A second one ends the process at once; a SIGHUP is of no use any more.
   signal(SIGHUP, SIG_IGN);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);

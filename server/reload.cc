@@ -12,18 +12,23 @@
 namespace sluice {
 namespace {
 
-// A login that the database does not take is as wrong as a text that can not be read.
-void CheckLogins(const config::Config& before, const config::Config& wanted, std::vector<std::string>* problems) {
-  const postgres::Connection::Options now = PoolOptions(before).connection, next = PoolOptions(wanted).connection;
-  if (now.parameters != next.parameters) {
-    const absl::Status taken = postgres::Pool::CheckLogin(next);
-    if (!taken.ok()) problems->push_back(absl::StrCat("database_url: ", taken.message()));
+// A login that the database does not take is as wrong as a text that can not be read. One that can not be tried is
+// taken all the same, and said to be: the database may be away because its login is another one now.
+class LoginCheck {
+ public:
+  void Look(const char* setting, const postgres::Connection::Options& before,
+            const postgres::Connection::Options& wanted) {
+    if (before.parameters == wanted.parameters) return;
+    const absl::Status taken = postgres::Pool::CheckLogin(wanted);
+    if (taken.ok()) return;
+    (absl::IsUnavailable(taken) ? unchecked : problems).push_back(absl::StrCat(setting, ": ", taken.message()));
   }
-  if (!before.listen_database.has_value()) return;
-  const postgres::Connection::Options listener = HubOptions(wanted).connection;
-  if (HubOptions(before).connection.parameters == listener.parameters) return;
-  const absl::Status taken = postgres::Pool::CheckLogin(listener);
-  if (!taken.ok()) problems->push_back(absl::StrCat("listen_url: ", taken.message()));
+
+  std::vector<std::string> problems, unchecked;
+};
+
+void Append(const std::vector<std::string>& more, std::vector<std::string>* all) {
+  all->insert(all->end(), more.begin(), more.end());
 }
 
 }  // namespace
@@ -63,20 +68,28 @@ absl::StatusOr<admin::Reloaded> Gateway::TryReload() {
   std::vector<std::string> problems;
   std::optional<config::Reload> reload = config::MakeReload(running, wanted, &problems);
   SettingsFiles files;
-  if (reload.has_value()) files = LoadSettingsFiles(reload->config, &problems);
-  if (reload.has_value()) CheckLogins(before, reload->config, &problems);
+  LoginCheck logins;
+  if (reload.has_value()) {
+    const config::Config& next = reload->config;
+    files = LoadSettingsFiles(next, &problems);
+    logins.Look("database_url", PoolOptions(before).connection, PoolOptions(next).connection);
+    if (hub_ != nullptr) logins.Look("listen_url", HubOptions(before).connection, HubOptions(next).connection);
+    Append(logins.problems, &problems);
+    const absl::Status prepared = pool_->PrepareFor(next.pool_size);
+    if (!prepared.ok()) problems.push_back(absl::StrCat("pool_size: ", prepared.message()));
+  }
   if (!problems.empty()) {
     observer_.Record(observe::ConfigurationRefused{problems});
     return errors::ConfigurationRefused(problems);
   }
-  observer_.Record(
-      observe::ConfigurationReloaded{reload->changed, reload->waiting, static_cast<int>(files.callers.size())});
-  Take(before, *reload, std::move(files));
-  return admin::Reloaded{reload->changed, reload->waiting};
+  observer_.Record(observe::ConfigurationReloaded{reload->changed, reload->waiting, logins.unchecked,
+                                                  static_cast<int>(files.callers.size())});
+  Take(*reload, std::move(files));
+  return admin::Reloaded{reload->changed, reload->waiting, logins.unchecked};
 }
 
 // Nothing in it can fail.
-void Gateway::Take(const config::Config& before, const config::Reload& reload, SettingsFiles files) {
+void Gateway::Take(const config::Reload& reload, SettingsFiles files) {
   const config::Config& config = reload.config;
   {
     MutexLock lock(&mu_);
@@ -88,9 +101,7 @@ void Gateway::Take(const config::Config& before, const config::Reload& reload, S
   service_->Adjust(ServiceOptions(config));
   line_->Adjust(LineOptions(config));
   pool_->Adjust(PoolOptions(config));
-  if (hub_ == nullptr) return;
-  const postgres::ConnectionParameters login = HubOptions(config).connection.parameters;
-  if (login != HubOptions(before).connection.parameters) hub_->Adjust(login);
+  if (hub_ != nullptr) hub_->Adjust(HubOptions(config).connection);
 }
 
 }  // namespace sluice

@@ -1,7 +1,7 @@
 // sluice admin: the things that can be done about a gateway.
 
 #include <google/protobuf/util/json_util.h>
-#include <google/protobuf/util/time_util.h>
+#include <google/protobuf/util/time_util.h>  // and comparison of timestamps
 
 #include <string>
 
@@ -37,14 +37,20 @@ std::string ReloadText(const v1::ReloadResponse& reloaded) {
   std::string text = "read again, with callers and certificates\n";
   if (reloaded.changed_size() > 0) absl::StrAppend(&text, "new:               ", Names(reloaded.changed()), "\n");
   if (reloaded.waiting_size() > 0) absl::StrAppend(&text, "needs a restart:   ", Names(reloaded.waiting()), "\n");
+  for (const std::string& login : reloaded.unchecked()) {
+    absl::StrAppend(&text, "taken untried:     ", Printable(login), "\n");
+  }
   return text;
 }
 
-// Until nobody answers any more.
-absl::Status AwaitEnd(const AdminClient& admin) {
+// Until nobody answers any more, or another one that was started since.
+absl::Status AwaitEnd(const AdminClient& admin, const google::protobuf::Timestamp& started_at) {
   for (;;) {
     v1::GetStatusResponse status;
-    if (!admin.Call(&v1::Admin::Stub::GetStatus, v1::GetStatusRequest(), &status).ok()) return absl::OkStatus();
+    const absl::Status answer = admin.Call(&v1::Admin::Stub::GetStatus, v1::GetStatusRequest(), &status);
+    if (absl::IsUnavailable(answer)) return absl::OkStatus();
+    if (!answer.ok()) return answer;
+    if (status.started_at() != started_at) return absl::OkStatus();
     absl::SleepFor(absl::Milliseconds(200));
   }
 }
@@ -55,12 +61,17 @@ absl::Status Drain(const AdminClient& admin, const AdminArguments& arguments) {
     *request.mutable_grace() =
         google::protobuf::util::TimeUtil::MillisecondsToDuration(static_cast<int64_t>(*arguments.grace_seconds * 1e3));
   }
+  v1::GetStatusResponse before;
+  if (const absl::Status status = admin.Call(&v1::Admin::Stub::GetStatus, v1::GetStatusRequest(), &before);
+      !status.ok()) {
+    return status;
+  }
   v1::DrainResponse response;
   const absl::Status begun = admin.Call(&v1::Admin::Stub::Drain, request, &response);
   if (!begun.ok()) return begun;
   Print("draining\n");
   if (!arguments.wait) return absl::OkStatus();
-  const absl::Status ended = AwaitEnd(admin);
+  const absl::Status ended = AwaitEnd(admin, before.started_at());
   if (ended.ok()) Print("it has ended\n");
   return ended;
 }

@@ -24,15 +24,17 @@ class AdminClient {
 
   template <typename Request, typename Response>
   absl::Status Call(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                    const Request& request, Response* response) const {
+                    const Request& request, Response* response, absl::Duration timeout = kTimeout) const {
     grpc::ClientContext context;
-    // A reload may wait for a connection to the database.
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(30)));
+    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
     if (!authorization_.empty()) context.AddMetadata("authorization", authorization_);
     return client::FromGrpcStatus((stub_.get()->*method)(&context, request, response));
   }
 
  private:
+  // A reload may wait for two connections to the database.
+  static constexpr absl::Duration kTimeout = absl::Seconds(30);
+
   std::shared_ptr<v1::Admin::Stub> stub_;
   std::string authorization_;
 };

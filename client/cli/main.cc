@@ -55,6 +55,12 @@ std::string CheckSeconds(const std::string& text) {
   return good ? "" : "must be from 0.001 to 86400";
 }
 
+std::string CheckGrace(const std::string& text) {
+  double seconds = 0;
+  const bool good = absl::SimpleAtod(text, &seconds) && seconds >= 0 && seconds <= 3600;
+  return good ? "" : "must be from 0 to 3600";
+}
+
 void AddTimeout(CLI::App* command, double* seconds) {
   command->add_option("--timeout", *seconds, "Seconds")->check(CheckSeconds)->capture_default_str();
 }
@@ -208,7 +214,7 @@ void AddAdmin(CLI::App* app, const Target& target, AdminArguments* admin, Run* r
   CLI::App* const drain =
       add("drain", AdminAction::kDrain, "Ends the gateway when its calls have ended, as SIGTERM does");
   drain->add_option("--grace", admin->grace_seconds, "Seconds for that, instead of the setting drain_grace")
-      ->check(CLI::Range(0.0, 3600.0));
+      ->check(CheckGrace);
   drain->add_flag("--wait", admin->wait, "Until it has ended");
 }
 

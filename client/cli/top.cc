@@ -82,14 +82,16 @@ class FullScreen {
 
 absl::Status Take(const AdminClient& admin, Snapshot* snapshot) {
   using Stub = v1::Admin::Stub;
-  absl::Status status = admin.Call(&Stub::GetStatus, v1::GetStatusRequest(), &snapshot->status);
+  // Who watches wants to be able to leave.
+  constexpr absl::Duration kPatience = absl::Seconds(2);
+  absl::Status status = admin.Call(&Stub::GetStatus, v1::GetStatusRequest(), &snapshot->status, kPatience);
   snapshot->taken_at = absl::Now();
   v1::ListCallsRequest calls;
   calls.set_page_size(20);
-  if (status.ok()) status = admin.Call(&Stub::ListCalls, calls, &snapshot->calls);
+  if (status.ok()) status = admin.Call(&Stub::ListCalls, calls, &snapshot->calls, kPatience);
   v1::ListStatementsRequest statements;
   statements.set_count(10);
-  if (status.ok()) status = admin.Call(&Stub::ListStatements, statements, &snapshot->statements);
+  if (status.ok()) status = admin.Call(&Stub::ListStatements, statements, &snapshot->statements, kPatience);
   return status;
 }
 

@@ -12,7 +12,8 @@ cd "$(dirname "$0")/../.."
 version=$(sed -n 's/.*kVersion\[\] = "\(.*\)".*/\1/p' server/version.h)
 [[ $(dpkg-parsechangelog -l deploy/debian/changelog -S Version) == "$version" ]] ||
   { echo "build.sh: deploy/debian/changelog is not of version $version" >&2; exit 1; }
-bazel build -c opt --show_progress_rate_limit=10 //server:sluiced //client/cli:sluice
+# Without OpenTelemetry, which Debian 12 has among its backports only: the package would ask for them.
+bazel build --repo_env=SLUICE_OTLP=off -c opt --show_progress_rate_limit=10 //server:sluiced //client/cli:sluice
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-debian-XXXXXX")
 trap 'rm -rf "$work"' EXIT

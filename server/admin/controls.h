@@ -15,9 +15,10 @@
 
 namespace sluice::admin {
 
-// What came of reading the settings again: the names of those that are new, and of those that wait for the next start.
+// What came of reading the settings again: the names of those that are new, and of those that wait for the next start;
+// and which logins could not be tried, and why.
 struct Reloaded {
-  std::vector<std::string> changed, waiting;
+  std::vector<std::string> changed, waiting, unchecked;
 };
 
 // What operators can see and do, by whichever door they come. Thread-safe, and there as long as the doors are.

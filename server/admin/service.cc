@@ -118,6 +118,7 @@ grpc::ServerUnaryReactor* Service::Reload(grpc::CallbackServerContext* context, 
     if (reloaded.ok()) {
       for (const std::string& name : reloaded->changed) response->add_changed(name);
       for (const std::string& name : reloaded->waiting) response->add_waiting(name);
+      for (const std::string& login : reloaded->unchecked) response->add_unchecked(login);
     }
     reactor->Finish(rpc::ToGrpcStatus(reloaded.status()));
   });

@@ -21,12 +21,19 @@ Line::Line(const Options& options) : options_(options), overdue_([this] { Refuse
 
 void Line::Adjust(const Options& options) {
   Wakes wakes;
+  std::vector<WaiterPtr> refused;
   {
     MutexLock lock(&mu_);
     options_ = options;
     wakes = WakesForMore();
+    std::vector<const Waiter*> held;
+    for (const auto& [deadline, waiter] : deadlines_) {
+      if (options_.held_max == 0 && waiter->lane() == Lane::kHeld) held.push_back(waiter);
+    }
+    for (const Waiter* waiter : held) refused.push_back(Extract(waiter));
   }
   Wake(wakes);
+  for (const WaiterPtr& waiter : refused) waiter->Refuse(errors::HeldCallsOff());
 }
 
 Line::~Line() {

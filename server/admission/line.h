@@ -110,7 +110,8 @@ class Line {
   };
 
   explicit Line(const Options& options);
-  // For those who come from now on; who waits already stays, also where it is more than that now.
+  // For those who come from now on; who waits already stays, also where it is more than that now. But where no call may
+  // be held any more, those that wait for it are refused: HELD_CALLS_OFF.
   void Adjust(const Options& options);
   // Closes, and refuses whoever still waits.
   ~Line();

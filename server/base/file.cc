@@ -1,6 +1,7 @@
 #include "server/base/file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,18 +20,26 @@ absl::Status CanNotRead(const std::string& path, int error) {
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Nobody may have the other end of a pipe.
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) return CanNotRead(path, errno);
   std::string text;
   char block[1 << 16];
-  ssize_t size = 0;
-  do {
-    size = read(file, block, sizeof(block));
+  int error = 0;
+  for (;;) {
+    constexpr int kPatienceMs = 5000;
+    pollfd input = {file, POLLIN, 0};
+    // (Files are always ready.)
+    const int ready = poll(&input, 1, kPatienceMs);
+    if (ready == 0) error = ETIMEDOUT;
+    const ssize_t size = ready == 1 ? read(file, block, sizeof(block)) : -1;
     if (size > 0) text.append(block, static_cast<size_t>(size));
-  } while (size > 0 || (size < 0 && errno == EINTR));
-  const int error = errno;
+    if (size == 0 || error != 0) break;
+    if (size < 0 && errno != EINTR && errno != EAGAIN) error = errno;
+    if (error != 0) break;
+  }
   close(file);
-  if (size < 0) return CanNotRead(path, error);
+  if (error != 0) return CanNotRead(path, error);
   return text;
 }
 

@@ -8,11 +8,19 @@
 namespace sluice::config {
 namespace {
 
+// Of Supavisor's users, which are user.project: a pooler of many has a database for each.
+std::string TenantOf(const DatabaseUrl& url) {
+  const auto user = url.parameters.find("user");
+  const size_t dot = user == url.parameters.end() ? std::string::npos : user->second.find('.');
+  return dot == std::string::npos ? "" : user->second.substr(dot);
+}
+
 // The place that a URL names, and which of its databases. Whoever has another place has another start: what was learned
 // of the old one (its types) may not hold there, and nobody can tell.
 bool NameTheSamePlace(const std::string& a, const std::string& b) {
   const absl::StatusOr<DatabaseUrl> url_a = ParseDatabaseUrl(a), url_b = ParseDatabaseUrl(b);
   if (!url_a.ok() || !url_b.ok()) return false;
+  if (TenantOf(*url_a) != TenantOf(*url_b)) return false;
   for (const char* name : {"host", "hostaddr", "port", "dbname", "target_session_attrs"}) {
     const auto in_a = url_a->parameters.find(name), in_b = url_b->parameters.find(name);
     const std::string of_a = in_a == url_a->parameters.end() ? "" : in_a->second;

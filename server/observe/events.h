@@ -41,6 +41,8 @@ struct SettingIgnored {
 // New settings are in force, but for those that wait for the next start.
 struct ConfigurationReloaded {
   std::vector<std::string> changed, waiting;
+  // Logins that could not be tried, and why.
+  std::vector<std::string> unchecked;
   // Who is known now.
   int callers = 0;
 };

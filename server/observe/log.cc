@@ -53,9 +53,10 @@ struct Describe {
     return {Level::kInfo, "setting_ignored", {{"setting", e.setting}, {"why", e.why}}};
   }
   Line operator()(const ConfigurationReloaded& e) const {
-    return {e.waiting.empty() ? Level::kInfo : Level::kWarning,
-            "configuration_reloaded",
-            {{"changed", e.changed}, {"waits_for_restart", e.waiting}, {"callers", e.callers}}};
+    Fields fields = {{"changed", e.changed}, {"waits_for_restart", e.waiting}, {"callers", e.callers}};
+    if (!e.unchecked.empty()) fields["unchecked"] = e.unchecked;
+    const bool is_whole = e.waiting.empty() && e.unchecked.empty();
+    return {is_whole ? Level::kInfo : Level::kWarning, "configuration_reloaded", std::move(fields)};
   }
   Line operator()(const ConfigurationRefused& e) const {
     return {Level::kError, "configuration_refused", {{"problems", e.problems}}};

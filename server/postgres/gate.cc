@@ -49,7 +49,7 @@ absl::Duration Gate::Failed(Fate fate, bool too_many_connections) {
     failures_ = std::min(failures_ + 1, 16);
     if (too_many_connections && open_ > 0) {
       // Others are connected: live with what there is.
-      allowed_ = open_;
+      allowed_ = std::min(open_, connections_max_);
       grow_at_ = absl::Now() + options_.shrunk_for;
     }
     const absl::Duration exponential = options_.backoff_min * (1 << std::min(failures_ - 1, 10));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -66,8 +67,7 @@ class Pool::Worker {
     if (generation_ != pool_.generation_) {
       Close("the pool was reset");
     } else if (!warm_ && pool_.gate_.TakeSurplus()) {
-      // The gate counts it no more.
-      Discard("pool_size is smaller now");
+      CloseAsSurplus("pool_size is smaller now");
     }
     return connection_ == nullptr;
   }
@@ -155,11 +155,12 @@ class Pool::Worker {
   }
 
   void Close(absl::string_view why) {
-    Discard(why);
+    CloseAsSurplus(why);
     pool_.gate_.Closed();
   }
 
-  void Discard(absl::string_view why) {
+  // One that the gate counts no more.
+  void CloseAsSurplus(absl::string_view why) {
     const absl::Duration age = absl::Now() - connection_->opened_at();
     connection_.reset();
     pool_.OnClosed(why, age);
@@ -207,6 +208,15 @@ void Pool::StartThreads(int count) {
   }
 }
 
+absl::Status Pool::PrepareFor(int connections_max) {
+  try {
+    StartThreads(connections_max);
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(absl::StrCat("no more than ", workers_, " threads: ", error.code().message()));
+  }
+  return absl::OkStatus();
+}
+
 void Pool::Adjust(const Options& options) {
   const std::shared_ptr<const Options> before = this->options();
   std::shared_ptr<const Options> now = Prepared(options);
@@ -215,7 +225,6 @@ void Pool::Adjust(const Options& options) {
     options_ = now;
   }
   gate_.SetConnectionsMax(now->connections_max);
-  StartThreads(now->connections_max);
   if (now->connection.parameters == before->connection.parameters) return line_->WakeTakers();
   Reset();
 }
@@ -243,13 +252,14 @@ Pool::~Pool() {
 }
 
 absl::Status Pool::CheckLogin(Connection::Options options) {
-  options.connect_timeout = std::min(options.connect_timeout, absl::Seconds(10));
+  options.connect_timeout = std::min(options.connect_timeout, absl::Seconds(5));
   JitPolicy jit(JitStrategy::kNone);
   Canceller canceller;
   Connection::OpenFailure failure;
   if (Connection::Open(options, &jit, &canceller, &failure) != nullptr) return absl::OkStatus();
   const bool will_not_pass = failure.fate == Fate::kBadCredentials || failure.fate == Fate::kMisconfigured;
-  return will_not_pass ? absl::FailedPreconditionError(failure.error.message) : absl::OkStatus();
+  return will_not_pass ? absl::FailedPreconditionError(failure.error.message)
+                       : absl::UnavailableError(failure.error.message);
 }
 
 void Pool::OnOpened(const Connection& connection, absl::Duration took) {

@@ -50,6 +50,8 @@ class Pool {
   // Close the Line first: the threads end when it is closed and empty.
   ~Pool();
 
+  // Has the threads that so many connections need: RESOURCE_EXHAUSTED if the system gives them not. Before Adjust.
+  absl::Status PrepareFor(int connections_max);
   // From now on; all but jit_strategy, connections_warm, proof_interval and one_call_per_connection. Connections with
   // another login than theirs are replaced, those too many closed, each after the call that has it. One at a time.
   void Adjust(const Options& options);
@@ -57,8 +59,8 @@ class Pool {
   // latest), the others after the call that has them. Returns how many those are.
   int Reset();
 
-  // Whether the database takes this login: an error only if it does not, and none if nobody can tell now, which
-  // it waits for as long as a connection may, and 10 s at most.
+  // Whether the database takes this login: FAILED_PRECONDITION if it does not, UNAVAILABLE if nobody can tell, which
+  // takes as long as a connection may, and 5 s at most.
   static absl::Status CheckLogin(Connection::Options options);
 
   struct Health {
@@ -89,7 +91,7 @@ class Pool {
   std::shared_ptr<const Options> options() const;
   std::shared_ptr<const Options> Prepared(Options options);
   static int WarmCount(const Options& options);
-  // So many in all.
+  // Until there are so many. Throws what std::thread throws.
   void StartThreads(int count);
 
   // Attempts to connect are given up.

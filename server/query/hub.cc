@@ -61,10 +61,18 @@ int Hub::subscribers() const {
   return subscribers_;
 }
 
-void Hub::Adjust(const postgres::ConnectionParameters& login) {
+void Hub::Adjust(const postgres::Connection::Options& connection) {
   {
     MutexLock lock(&mu_);
-    new_login_ = login;
+    new_connection_ = connection;
+  }
+  wake_.Raise();
+}
+
+void Hub::Reset() {
+  {
+    MutexLock lock(&mu_);
+    is_reset_ = true;
   }
   wake_.Raise();
 }
@@ -89,7 +97,7 @@ void Hub::Run() {
 // Until somebody listens, and it is time for another attempt; false at the end.
 bool Hub::AwaitDemand() {
   while (TakeChanges()) {
-    if (TakeLogin()) try_at_ = absl::InfinitePast();
+    if (TakeChangesOfConnection()) try_at_ = absl::InfinitePast();
     const absl::Time now = absl::Now();
     if (now < try_at_) roster_.RefuseNewcomers(refusal_);
     if (now >= try_at_ && !roster_.empty()) return true;
@@ -116,7 +124,7 @@ void Hub::Serve(postgres::Listener* listener) {
   absl::Time prove_at = absl::Now() + options_.heartbeat;
   absl::Time wanted_at = absl::Now();
   while (TakeChanges()) {
-    if (TakeLogin()) return OnLost("listen_url has another login now");
+    if (TakeChangesOfConnection()) return OnLost("it is replaced: another login, or a reset");
     if (!PutInForce(listener)) return OnLost(listener->error().message);
     Deliver(listener);
     if (!roster_.empty()) wanted_at = absl::Now();
@@ -156,11 +164,15 @@ bool Hub::TakeChanges() {
   return true;
 }
 
-bool Hub::TakeLogin() {
+bool Hub::TakeChangesOfConnection() {
   MutexLock lock(&mu_);
-  if (!new_login_.has_value()) return false;
-  connection_.parameters = *std::exchange(new_login_, std::nullopt);
-  return true;
+  bool replaces = std::exchange(is_reset_, false);
+  if (std::optional<postgres::Connection::Options> connection = std::exchange(new_connection_, std::nullopt)) {
+    replaces |= connection->parameters != connection_.parameters;
+    connection_ = *std::move(connection);
+    connection_.closing = &closing_;
+  }
+  return replaces;
 }
 
 // LISTEN for what is wanted, and UNLISTEN for what is not; then whoever waited for it is ready. False if the session is

@@ -44,8 +44,10 @@ class Hub {
   absl::Status Join(std::shared_ptr<Subscriber> subscriber);
   // Nothing that happens from now on is delivered to it, but something may be on its way.
   void Leave(const std::shared_ptr<Subscriber>& subscriber);
-  // With another login from now on: whoever listens is told of a gap.
-  void Adjust(const postgres::ConnectionParameters& login);
+  // From now on. With another login the connection is replaced, and whoever listens is told of a gap.
+  void Adjust(const postgres::Connection::Options& connection);
+  // Has the connection replaced.
+  void Reset();
   // Ends all: DRAINING.
   void Close();
   int subscribers() const;
@@ -56,7 +58,8 @@ class Hub {
   std::unique_ptr<postgres::Listener> Connect();
   void Serve(postgres::Listener* listener);
   bool TakeChanges();
-  bool TakeLogin();
+  // Whether the connection is to be replaced.
+  bool TakeChangesOfConnection();
   bool PutInForce(postgres::Listener* listener);
   bool Change(postgres::Listener* listener, const std::vector<std::string>& listen,
               const std::vector<std::string>& unlisten);
@@ -80,7 +83,8 @@ class Hub {
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::shared_ptr<Subscriber>> joining_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<Subscriber>> leaving_ ABSL_GUARDED_BY(mu_);
-  std::optional<postgres::ConnectionParameters> new_login_ ABSL_GUARDED_BY(mu_);
+  std::optional<postgres::Connection::Options> new_connection_ ABSL_GUARDED_BY(mu_);
+  bool is_reset_ ABSL_GUARDED_BY(mu_) = false;
 
   // The thread's own.
   postgres::Connection::Options connection_;

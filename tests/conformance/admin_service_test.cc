@@ -157,6 +157,18 @@ TEST_F(AdminServiceTest, ADrainEndsTheProcessWhenItsCallsHaveEnded) {
   EXPECT_EQ(observed_.process().Wait(), 0);
 }
 
+TEST_F(AdminServiceTest, AskedToDrainAgainItCutsNothingOff) {
+  std::future<std::string> call =
+      std::async(std::launch::async, [this] { return Reason(db_.Execute("SELECT pg_sleep(1)")); });
+  ASSERT_TRUE(Eventually([this] { return Calls(observed_).calls_size() == 1; }));
+  v1::DrainResponse response;
+  ASSERT_TRUE(Ask(observed_, &v1::Admin::Stub::Drain, v1::DrainRequest(), &response).ok());
+  ASSERT_TRUE(observed_.Logs("gateway_draining"));
+  ASSERT_TRUE(Ask(observed_, &v1::Admin::Stub::Drain, v1::DrainRequest(), &response).ok());
+  EXPECT_EQ(call.get(), "ok");
+  EXPECT_EQ(observed_.process().Wait(), 0);
+}
+
 TEST_F(AdminServiceTest, ADrainMayHaveAnotherGrace) {
   std::future<std::string> call =
       std::async(std::launch::async, [this] { return Reason(db_.Execute("SELECT pg_sleep(60)")); });

@@ -39,6 +39,17 @@ class AdminTest : public ConformanceTest {
     httplib::Client browser(absl::StrCat("http://", gateway.AdminAddress()));
     return browser.Get(page.c_str(), headers);
   }
+  // Without an HTTP client.
+  static int Connect(const Gateway& gateway) {
+    const std::string address = gateway.AdminAddress();
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in place = {};
+    place.sin_family = AF_INET;
+    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    place.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+    if (connect(fd, reinterpret_cast<sockaddr*>(&place), sizeof(place)) != 0) std::abort();
+    return fd;
+  }
   std::string Metrics() { return Get(observed_, "/metrics")->body; }
   // Of the series with exactly this name and these labels; -1 if there is none.
   double Metric(const std::string& series) {
@@ -349,15 +360,21 @@ TEST_F(AdminTest, AnOperatorEndsATransactionThatHasNotBegun) {
 }
 
 // Who sends byte by byte keeps its thread, but not the gateway.
+// As curl -X POST sends it: the library would wait 5 s for a body, and then refuse it.
+TEST_F(AdminTest, ACancelNeedsNoBody) {
+  const int fd = Connect(observed_);
+  const std::string request =
+      absl::StrCat("POST /calls/4711/cancel HTTP/1.1\r\nHost: ", observed_.AdminAddress(), "\r\nX-Sluice: 1\r\n\r\n");
+  ASSERT_EQ(send(fd, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  char answer[1000] = {};
+  ASSERT_GT(recv(fd, answer, sizeof(answer) - 1, 0), 0);
+  EXPECT_TRUE(absl::StartsWith(answer, "HTTP/1.1 404")) << answer;
+  close(fd);
+}
+
 TEST_F(AdminTest, AVisitorWhoDawdlesDoesNotHoldUpTheEnd) {
   Gateway gateway(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json"});
-  const std::string address = gateway.AdminAddress();
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in place = {};
-  place.sin_family = AF_INET;
-  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  place.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-  ASSERT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&place), sizeof(place)), 0);
+  const int fd = Connect(gateway);
   std::atomic<bool> over{false};
   auto dawdler = std::async(std::launch::async, [&] {
     while (!over && send(fd, "G", 1, MSG_NOSIGNAL) == 1)

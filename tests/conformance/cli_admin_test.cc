@@ -98,6 +98,20 @@ TEST_F(CliAdminTest, ADrainCanBeWaitedFor) {
   EXPECT_TRUE(absl::StrContains(nobody.output, "admin_grpc_listen")) << nobody.output;
 }
 
+TEST_F(CliAdminTest, ADrainIsOverWhenAnotherGatewayIsInItsPlace) {
+  const std::string address = observed_.AdminGrpcAddress();
+  std::future<Ended> drained = std::async(std::launch::async, [this] { return Run({"admin", "drain", "--wait"}); });
+  EXPECT_EQ(observed_.process().Wait(), 0);
+  // As a supervisor would start it, at once.
+  const Gateway next(postgres_->Url(), {"--admin_grpc_listen=" + address, "--log_format=json"});
+  EXPECT_EQ(drained.get().output, "draining\nit has ended\n");
+}
+
+TEST_F(CliAdminTest, AGraceIsANumber) {
+  EXPECT_EQ(Run({"admin", "drain", "--grace=nan"}).exit_code, 2);
+  EXPECT_EQ(Run({"admin", "drain", "--grace=-1"}).exit_code, 2);
+}
+
 TEST_F(CliAdminTest, AResetPoolSaysHowManyConnectionsAreReplaced) {
   ASSERT_TRUE(observed_.AwaitReady());
   const Ended reset = Run({"admin", "reset-pool"});

@@ -2,9 +2,12 @@
 
 #include <grpcpp/create_channel.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <atomic>
+#include <cstdio>
 #include <functional>
+#include <future>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -150,6 +153,60 @@ TEST_F(ReloadTest, ABadFileIsRefusedWholeWithAllItsProblems) {
   EXPECT_TRUE(gateway->Client().Execute("SELECT 1").ok());
 }
 
+// The database may be away just because its login has changed.
+TEST_F(ReloadTest, ALoginThatCanNotBeTriedIsTakenAndSaidToBe) {
+  const std::unique_ptr<Gateway> gateway = Start();
+  Direct(postgres_.server().ConnectionString()).Run("ALTER ROLE app PASSWORD 'rotated'");
+  postgres_.server().Stop(SIGINT);
+  Configure("", Url("rotated"));
+  grpc::ClientContext context;
+  v1::ReloadResponse response;
+  ASSERT_TRUE(Admin(*gateway)->Reload(&context, v1::ReloadRequest(), &response).ok());
+  ASSERT_EQ(response.unchecked_size(), 1) << response.DebugString();
+  EXPECT_TRUE(absl::StartsWith(response.unchecked(0), "database_url: ")) << response.unchecked(0);
+  EXPECT_FALSE(absl::StrContains(response.unchecked(0), "rotated"));
+  postgres_.server().Start();
+  EXPECT_TRUE(gateway->Client().Execute("SELECT 1").ok());
+}
+
+TEST_F(ReloadTest, HeldCallsThatCanHaveNoConnectionAnyMoreAreRefused) {
+  Configure("pool_size = 2\n");
+  const std::unique_ptr<Gateway> gateway = Start();
+  const client::Database db = gateway->Client();
+  client::Transaction first = db.Begin();
+  ASSERT_TRUE(first.Execute("SELECT 1").ok());
+  std::future<std::string> second = std::async(std::launch::async, [&db] {
+    client::Transaction waits = db.Begin();
+    return Reason(waits.Execute("SELECT 1"));
+  });
+  EXPECT_TRUE(Eventually([&] { return StatusOf(*gateway).line().normal() == 1; }));
+  Configure("pool_size = 1\n");
+  EXPECT_EQ(Reload(*gateway), "pool_size");
+  EXPECT_EQ(second.get(), "HELD_CALLS_OFF");
+  EXPECT_TRUE(first.Commit().ok());
+  EXPECT_TRUE(db.Execute("SELECT 1").ok());
+}
+
+TEST_F(ReloadTest, APipeThatNobodyWritesIntoIsRefusedAndHoldsUpNobody) {
+  const std::unique_ptr<Gateway> gateway = Start();
+  std::remove(directory_.File("sluice.conf").c_str());
+  ASSERT_EQ(mkfifo(directory_.File("sluice.conf").c_str(), 0666), 0);
+  EXPECT_TRUE(absl::StrContains(Reload(*gateway), "can not read")) << Reload(*gateway);
+  EXPECT_EQ(gateway->Drain(), 0);
+}
+
+TEST_F(ReloadTest, TheEndIsHeardAmongAnyNumberOfReloads) {
+  const std::unique_ptr<Gateway> gateway = Start();
+  std::atomic<bool> done{false};
+  std::thread reloads([&] {
+    while (!done) kill(gateway->process().pid(), SIGHUP);
+  });
+  EXPECT_TRUE(gateway->Logs("configuration_reloaded"));
+  EXPECT_EQ(gateway->Drain(), 0);
+  done = true;
+  reloads.join();
+}
+
 TEST_F(ReloadTest, LimitsAreThoseOfTheNextCall) {
   const std::unique_ptr<Gateway> gateway = Start();
   const client::Database db = gateway->Client();
@@ -193,6 +250,13 @@ TEST_F(ReloadTest, ListenersHearOfAGapAndGoOnWithTheNewLogin) {
   while (jobs.Next() && !jobs.event().has_notification()) {
   }
   EXPECT_EQ(jobs.event().notification().payload(), "after");
+  // A reset of the pool is for it, too: after a failover it may be on the old server.
+  grpc::ClientContext context;
+  v1::ResetPoolResponse reset;
+  ASSERT_TRUE(Admin(*gateway)->ResetPool(&context, v1::ResetPoolRequest(), &reset).ok());
+  while (jobs.Next() && !jobs.event().has_gap()) {
+  }
+  EXPECT_TRUE(jobs.event().has_gap());
 }
 
 class CertificateReloadTest : public ReloadTest {

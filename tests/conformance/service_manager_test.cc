@@ -81,6 +81,7 @@ TEST_F(ServiceManagerTest, WithoutAWatchdogItHearsNoMoreThanThat) {
   gateway.process().Signal(SIGHUP);
   EXPECT_TRUE(Eventually([&] { return manager_.Heard("STATUS=reads its settings again"); }));
   EXPECT_EQ(gateway.Drain(), 0);
+  EXPECT_FALSE(manager_.Heard("WATCHDOG=1")) << manager_.heard();
 }
 
 // A watchdog that is meant for another process (WATCHDOG_PID) is not ours to feed.
