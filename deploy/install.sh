@@ -52,6 +52,7 @@ fi
 # Debian 12 has it among its backports, which are asked for this one package, and stay switched off. Without them
 # everything else works.
 if [[ -n $otlp ]]; then
+  [[ -n $(apt-cache policy | grep bookworm/main) ]] || "${as_root[@]}" apt-get update -q
   mirror=$(apt-cache policy | sed -n 's|.* \(https\?://[^ ]*\) bookworm/main .*|\1|p' | head -n 1)
   sources=$(mktemp -d)
   chmod 755 "$sources"

@@ -46,7 +46,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::RawSetting
                                                         Process process, observe::Observer* log) {
   std::unique_ptr<observe::Observer> trace_exporter;
   if (!config.otlp_endpoint.empty()) {
-    absl::StatusOr<std::unique_ptr<observe::Observer>> opened = observe::OpenTraceExporter(config.otlp_endpoint);
+    absl::StatusOr<std::unique_ptr<observe::Observer>> opened = observe::OpenTraceExporter(config.otlp_endpoint, log);
     if (!opened.ok()) return absl::InvalidArgumentError(absl::StrCat("otlp_endpoint: ", opened.status().message()));
     trace_exporter = *std::move(opened);
   }

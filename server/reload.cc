@@ -75,7 +75,7 @@ absl::StatusOr<admin::Reloaded> Gateway::TryReload() {
     logins.Look("database_url", PoolOptions(before).connection, PoolOptions(next).connection);
     if (hub_ != nullptr) logins.Look("listen_url", HubOptions(before).connection, HubOptions(next).connection);
     Append(logins.problems, &problems);
-    const absl::Status prepared = pool_->PrepareFor(next.pool_size);
+    const absl::Status prepared = problems.empty() ? pool_->PrepareFor(next.pool_size) : absl::OkStatus();
     if (!prepared.ok()) problems.push_back(absl::StrCat("pool_size: ", prepared.message()));
   }
   if (!problems.empty()) {

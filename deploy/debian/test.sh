@@ -32,6 +32,12 @@ deploy/debian/build.sh "$work"
 package=$(basename "$work"/*.deb)
 ok "built, and lintian has nothing to say: $package"
 
+dpkg-deb -e "$work/$package" "$work/scripts"
+grep -q "deb-systemd-invoke .*try-restart\|_dh_action=try-restart" "$work/scripts/postinst" || fail "an upgrade leaves the service stopped"
+grep -q 'deb-systemd-invoke stop' "$work/scripts/prerm" || fail "a removal leaves the service running"
+! grep -q 'deb-systemd-invoke start' "$work/scripts/postinst" || fail "the service is started before it has a database"
+ok "its scripts restart a service that runs, and end it with the package"
+
 root=$work/root
 debootstrap=(mmdebstrap --quiet --variant=apt --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include=usr-is-merged)
 for file in /etc/apt/apt.conf /etc/apt/apt.conf.d/*; do

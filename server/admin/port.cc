@@ -137,6 +137,10 @@ class Port::Desk {
         page.status = 400;
         return Response::Handled;
       }
+      if (request.method != "GET" && request.method != "HEAD" && request.method != "POST") {
+        page.status = 405;
+        return Response::Handled;
+      }
       // The library would wait for the body of a POST that does not say that it has none, as curl -X POST sends it.
       if (request.method != "POST" || request.has_header("Content-Length")) return Response::Unhandled;
       For (&Desk::CancelCall)(request, page);

@@ -28,7 +28,7 @@ void Line::Adjust(const Options& options) {
     wakes = WakesForMore();
     std::vector<const Waiter*> held;
     for (const auto& [deadline, waiter] : deadlines_) {
-      if (options_.held_max == 0 && waiter->lane() == Lane::kHeld) held.push_back(waiter);
+      if (!MayWait(*waiter)) held.push_back(waiter);
     }
     for (const Waiter* waiter : held) refused.push_back(Extract(waiter));
   }
@@ -54,6 +54,7 @@ absl::Status Line::Join(WaiterPtr waiter) {
     MutexLock lock(&mu_);
     if (closed_) return errors::Draining();
     if (!bar_.ok()) return bar_;
+    if (!MayWait(*waiter)) return errors::HeldCallsOff();
     absl::Status full = WhyFull(*waiter);
     if (!full.ok()) {
       if ((shed = Extract(LastBehind(*waiter))) != nullptr) full = WhyFull(*waiter);
@@ -123,12 +124,17 @@ size_t Line::ready() const {
   return short_.length + std::min(held_.length, held_max() - std::min(held_max(), held_in_service_));
 }
 
+// Where none may be held, a held call would wait for its deadline.
+bool Line::MayWait(const Waiter& waiter) const { return options_.held_max > 0 || waiter.lane() != Lane::kHeld; }
+
 void Line::Rejoin(std::vector<WaiterPtr> waiters) {
   absl::Status refusal;
   std::vector<Wakes> wakes;
   {
     MutexLock lock(&mu_);
     refusal = closed_ ? errors::Draining() : bar_;
+    // (A held call comes alone.)
+    if (refusal.ok() && !waiters.empty() && !MayWait(*waiters[0])) refusal = errors::HeldCallsOff();
     // The last one first, so that the first one is at the head.
     for (auto waiter = waiters.rbegin(); refusal.ok() && waiter != waiters.rend(); ++waiter) {
       wakes.push_back(Insert(*waiter, /*at_head=*/true));

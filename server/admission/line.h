@@ -186,6 +186,7 @@ class Line {
   // By deadline, all that wait.
   using Deadlines = std::set<std::pair<absl::Time, const Waiter*>>;
 
+  bool MayWait(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status WhyFull(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   const Waiter* LastBehind(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Track& TrackOf(const Waiter& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

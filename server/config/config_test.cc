@@ -323,16 +323,23 @@ TEST_F(ReloadTest, NewCredentialsAreTakenButNoOtherPlace) {
     const std::optional<Reload> place = Change(kUrl, absl::StrCat("database_url = postgresql://", other, "\n"));
     ASSERT_TRUE(place.has_value()) << Problems();
     EXPECT_EQ(place->config.database.Display(), "postgresql://app@db:6543/shop");
-    EXPECT_EQ(place->waiting, std::vector<std::string>{"database_url (another host, port or database)"});
+    EXPECT_EQ(place->waiting, std::vector<std::string>{"database_url (another host, port, database or tenant)"});
   }
+  // Supavisor's users name the project, and with it the database.
+  const char* const supabase = "database_url = postgresql://postgres.abc:old@db:6543/postgres\n";
+  const std::optional<Reload> tenant =
+      Change(supabase, "database_url = postgresql://postgres.xyz:old@db:6543/postgres\n");
+  EXPECT_EQ(tenant->waiting.size(), 1u);
+  EXPECT_TRUE(Change(supabase, "database_url = postgresql://app.abc:new@db:6543/postgres\n")->waiting.empty());
+  EXPECT_TRUE(Change(kUrl, "database_url = postgresql://first.last:new@db:6543/shop\n")->waiting.empty());
 }
 
 TEST_F(ReloadTest, WhatSwitchesSomethingOnOrOffWaits) {
   const std::optional<Reload> reload =
       Change(kUrl, absl::StrCat(kUrl, "callers_file = /callers.json\nlisten_url = postgresql://app@db:5432/shop\n"));
   ASSERT_TRUE(reload.has_value()) << Problems();
-  EXPECT_EQ(reload->waiting, (std::vector<std::string>{"callers_file (to switch it on or off)",
-                                                       "listen_url (to switch it on or off)"}));
+  EXPECT_EQ(reload->waiting,
+            (std::vector<std::string>{"callers_file (to switch it on or off)", "listen_url (to switch it on or off)"}));
   EXPECT_FALSE(reload->config.listen_database.has_value());
 }
 

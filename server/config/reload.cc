@@ -8,10 +8,10 @@
 namespace sluice::config {
 namespace {
 
-// Of Supavisor's users, which are user.project: a pooler of many has a database for each.
+// Of Supavisor's users, which are user.project: a pooler of many has a database for each. Empty for others.
 std::string TenantOf(const DatabaseUrl& url) {
   const auto user = url.parameters.find("user");
-  const size_t dot = user == url.parameters.end() ? std::string::npos : user->second.find('.');
+  const size_t dot = user == url.parameters.end() ? std::string::npos : user->second.rfind('.');
   return dot == std::string::npos ? "" : user->second.substr(dot);
 }
 
@@ -20,7 +20,8 @@ std::string TenantOf(const DatabaseUrl& url) {
 bool NameTheSamePlace(const std::string& a, const std::string& b) {
   const absl::StatusOr<DatabaseUrl> url_a = ParseDatabaseUrl(a), url_b = ParseDatabaseUrl(b);
   if (!url_a.ok() || !url_b.ok()) return false;
-  if (TenantOf(*url_a) != TenantOf(*url_b)) return false;
+  const std::string tenant_a = TenantOf(*url_a), tenant_b = TenantOf(*url_b);
+  if (!tenant_a.empty() && !tenant_b.empty() && tenant_a != tenant_b) return false;
   for (const char* name : {"host", "hostaddr", "port", "dbname", "target_session_attrs"}) {
     const auto in_a = url_a->parameters.find(name), in_b = url_b->parameters.find(name);
     const std::string of_a = in_a == url_a->parameters.end() ? "" : in_a->second;
@@ -36,7 +37,7 @@ std::string WhyNotNow(const std::string& name, const std::string& old_text, cons
                          name == "listen_url";
   if (is_switch && old_text.empty() != new_text.empty()) return "to switch it on or off";
   const bool is_url = name == "database_url" || name == "test_database_url" || name == "listen_url";
-  if (is_url && !NameTheSamePlace(old_text, new_text)) return "another host, port or database";
+  if (is_url && !NameTheSamePlace(old_text, new_text)) return "another host, port, database or tenant";
   return "";
 }
 

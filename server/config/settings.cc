@@ -178,7 +178,7 @@ const std::vector<Setting>& Settings() {
       {"drain_grace", "SLUICE_DRAIN_GRACE", "10s", "After that, how long calls may take to end.", kLive},
       {"log_format", "SLUICE_LOG_FORMAT", "auto", "json, text, or auto: text on a terminal."},
       {"echo_sql", "SLUICE_ECHO_SQL", "false", "Logs the text of every statement, never its values.", kLive},
-      {"slow_call", "SLUICE_SLOW_CALL", "1s", "A call (no stream) that takes the database so long is logged with the shapes of its statements, without values; 0s for none.", kLive},
+      {"slow_call", "SLUICE_SLOW_CALL", "1s", "A statement (but of a stream) that takes the database so long, or a call that does, is logged with its shape, without values; 0s for none.", kLive},
       {"otlp_endpoint", "SLUICE_OTLP_ENDPOINT", "", "http://host:4317 or https://...: a collector of OpenTelemetry that gets, by OTLP over gRPC, what sampled calls did (those with a traceparent whose caller samples them). Needs a sluiced that was built with opentelemetry-cpp."},
       {"port_file", "SLUICE_PORT_FILE", "", "A file that gets the address in use once calls are served; for tests and supervisors."},
       {"config_file", "SLUICE_CONFIG_FILE", "", "File of name = value lines; everything else wins over it."},
@@ -238,7 +238,8 @@ std::string ReferenceText() {
       "which has lines `name = value`. Durations are numbers with a unit: `500ms`, `30s`, `10m`, `1h`. All problems of "
       "a configuration "
       "are told at once, each with its setting and where it came from, and sluiced ends with exit code 78.\n\n"
-      "On SIGHUP, or `sluice admin reload`, `./.env`, `config_file` and the files that settings name are read again. What "
+      "On SIGHUP, or `sluice admin reload`, `./.env`, `config_file` and the files that settings name are read again. "
+      "What "
       "is wrong is refused whole, with all its problems, and everything stays as it was. Else the settings marked live "
       "are taken at once; the others are named in the log, and wait for the next start. A live setting that switches "
       "something on or off (TLS, callers, Listen), or a URL with another host, port or database, waits as well.\n\n"

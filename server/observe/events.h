@@ -82,6 +82,10 @@ struct ListenerLost {
 struct NotificationsCame {
   int64_t count = 0;
 };
+// A collector of traces did not take some, now and then.
+struct SpansNotSent {
+  std::string why;
+};
 // Of the log: more happened than could be written.
 struct LinesDropped {
   int64_t lines = 0;
@@ -153,8 +157,8 @@ struct CallFinished {
 
 using Event = std::variant<GatewayStarted, GatewayDraining, GatewayStopped, SettingIgnored, ConfigurationReloaded,
                            ConfigurationRefused, ConnectionOpened, ConnectionFailed, ConnectionDiscarded,
-                           ListenerOpened, ListenerLost, NotificationsCame, LinesDropped, HealthChanged, FlightEnded,
-                           CompanyServed, CallRetried, CallFinished>;
+                           ListenerOpened, ListenerLost, NotificationsCame, LinesDropped, SpansNotSent, HealthChanged,
+                           FlightEnded, CompanyServed, CallRetried, CallFinished>;
 
 // Thread-safe; must not block for long.
 class Observer {

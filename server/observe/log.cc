@@ -58,6 +58,7 @@ struct Describe {
     const bool is_whole = e.waiting.empty() && e.unchecked.empty();
     return {is_whole ? Level::kInfo : Level::kWarning, "configuration_reloaded", std::move(fields)};
   }
+  Line operator()(const SpansNotSent& e) const { return {Level::kWarning, "spans_not_sent", {{"why", e.why}}}; }
   Line operator()(const ConfigurationRefused& e) const {
     return {Level::kError, "configuration_refused", {{"problems", e.problems}}};
   }

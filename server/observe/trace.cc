@@ -50,7 +50,9 @@ CallTrace::CallTrace(TraceParent caller)
       comment_(absl::StrCat("traceparent='00-", caller_.trace_id, "-", span_id_, "-01'")) {}
 
 void CallTrace::Add(Span span) {
-  if (spans_.size() < kSpansMax) spans_.push_back(std::move(span));
+  if (!has_room()) return;
+  count_ += 1 + span.parts.size();
+  spans_.push_back(std::move(span));
 }
 
 }  // namespace sluice::observe

@@ -43,17 +43,20 @@ class CallTrace {
   // For behind a statement: traceparent='00-...-01'
   const std::string& comment() const { return comment_; }
 
+  // False when as many spans are there as are kept: what is behind them is not worth making.
+  bool has_room() const { return count_ < kSpansMax; }
   void Add(Span span);
   const std::vector<Span>& spans() const { return spans_; }
 
  private:
-  // A stream of a thousand statements is told by its first ones.
+  // With their parts. A transaction of a thousand statements is told by its first ones.
   static constexpr size_t kSpansMax = 100;
 
   const TraceParent caller_;
   const std::string span_id_;
   const std::string comment_;
   std::vector<Span> spans_;
+  size_t count_ = 0;
 };
 
 }  // namespace sluice::observe

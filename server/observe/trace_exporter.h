@@ -10,11 +10,12 @@
 namespace sluice::observe {
 
 // Sends what sampled calls did to a collector of OpenTelemetry, by OTLP over gRPC. Never waits for it: what a collector
-// does not take in time is dropped.
+// does not take in time is dropped, at the end after some seconds.
 //
 // `endpoint`: http://host:4317, or https://. UNIMPLEMENTED where the library was not there when this was built
 // (opentelemetry-cpp-dev, which Debian 12 has among its backports).
-absl::StatusOr<std::unique_ptr<Observer>> OpenTraceExporter(const std::string& endpoint);
+// Who hears of what could not be sent is `log`, which must outlive it. One for a process.
+absl::StatusOr<std::unique_ptr<Observer>> OpenTraceExporter(const std::string& endpoint, Observer* log);
 
 }  // namespace sluice::observe
 

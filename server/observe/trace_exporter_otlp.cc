@@ -1,5 +1,6 @@
 #include <opentelemetry/exporters/otlp/otlp_grpc_exporter_factory.h>
 #include <opentelemetry/exporters/otlp/otlp_grpc_exporter_options.h>
+#include <opentelemetry/sdk/common/global_log_handler.h>
 #include <opentelemetry/sdk/resource/resource.h>
 #include <opentelemetry/sdk/trace/batch_span_processor_factory.h>
 #include <opentelemetry/sdk/trace/batch_span_processor_options.h>
@@ -14,10 +15,12 @@
 #include <utility>
 #include <variant>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "server/base/error.h"
+#include "server/base/mutex.h"
 #include "server/observe/trace.h"
 #include "server/observe/trace_exporter.h"
 
@@ -64,10 +67,40 @@ opentelemetry::common::SteadyTimestamp SteadyTime(absl::Time time) {
   return opentelemetry::common::SteadyTimestamp(std::chrono::nanoseconds(absl::ToUnixNanos(time)));
 }
 
+// The library would write to stderr, among our lines, for each batch. Now and then is enough.
+class Complaints : public opentelemetry::sdk::common::internal_log::LogHandler {
+ public:
+  explicit Complaints(Observer* log) : log_(*log) {}
+
+  void Handle(opentelemetry::sdk::common::internal_log::LogLevel /*level*/, const char* /*file*/, int /*line*/,
+              const char* text, const opentelemetry::sdk::common::AttributeMap& /*attributes*/) noexcept override {
+    constexpr absl::Duration kAtMostEvery = absl::Seconds(30);
+    {
+      MutexLock lock(&mu_);
+      if (absl::Now() < next_) return;
+      next_ = absl::Now() + kAtMostEvery;
+    }
+    log_.Record(SpansNotSent{text == nullptr ? "" : text});
+  }
+
+ private:
+  Observer& log_;
+  Mutex mu_;
+  absl::Time next_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+};
+
+void SetLogHandler(std::shared_ptr<opentelemetry::sdk::common::internal_log::LogHandler> handler) {
+  opentelemetry::sdk::common::internal_log::GlobalLogHandler::SetLogHandler(
+      opentelemetry::nostd::shared_ptr<opentelemetry::sdk::common::internal_log::LogHandler>(std::move(handler)));
+}
+
 class Exporter : public Observer {
  public:
-  explicit Exporter(const std::string& endpoint) {
+  Exporter(const std::string& endpoint, Observer* log) {
+    SetLogHandler(std::make_shared<Complaints>(log));
     otlp::OtlpGrpcExporterOptions options;
+    // At the end each batch that is left may take so long: four of them.
+    options.timeout = std::chrono::seconds(1);
     options.endpoint = endpoint;
     options.use_ssl_credentials = absl::StartsWith(endpoint, "https://");
     sdk::BatchSpanProcessorOptions batches;
@@ -78,7 +111,11 @@ class Exporter : public Observer {
         sdk::AlwaysOnSamplerFactory::Create(), std::make_unique<Ids>());
     tracer_ = provider_->GetTracer("sluice");
   }
-  ~Exporter() override { provider_->Shutdown(std::chrono::seconds(1)); }
+  ~Exporter() override {
+    provider_->Shutdown(std::chrono::seconds(1));
+    provider_.reset();
+    SetLogHandler(std::make_shared<opentelemetry::sdk::common::internal_log::NoopLogHandler>());
+  }
 
   void Record(const Event& event) override {
     const auto* call = std::get_if<CallFinished>(&event);
@@ -109,8 +146,9 @@ class Exporter : public Observer {
       // Never the message, which may quote values.
       span->SetStatus(api::StatusCode::kError, reason);
     }
-    for (const Span& part : trace.spans()) ExportPart(part, span->GetContext());
+    // Before its parts: where the queue is full, those that are behind are dropped.
     End(span, end);
+    for (const Span& part : trace.spans()) ExportPart(part, span->GetContext());
   }
 
   void ExportPart(const Span& part, const api::SpanContext& parent) {
@@ -137,8 +175,8 @@ class Exporter : public Observer {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Observer>> OpenTraceExporter(const std::string& endpoint) {
-  return std::make_unique<Exporter>(endpoint);
+absl::StatusOr<std::unique_ptr<Observer>> OpenTraceExporter(const std::string& endpoint, Observer* log) {
+  return std::make_unique<Exporter>(endpoint, log);
 }
 
 }  // namespace sluice::observe

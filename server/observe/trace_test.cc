@@ -42,10 +42,12 @@ TEST(CallTraceTest, HasASpanOfItsOwnInItsCallersTrace) {
   EXPECT_EQ(one.comment(), absl::StrCat("traceparent='00-", kTrace, "-", one.span_id(), "-01'"));
 }
 
-TEST(CallTraceTest, KeepsNoMoreThanAHundredSpans) {
+TEST(CallTraceTest, KeepsAboutAHundredSpansWithTheirParts) {
   CallTrace trace({kTrace, kSpan, true});
-  for (int i = 0; i < 1000; ++i) trace.Add({"flight", absl::UnixEpoch(), absl::UnixEpoch(), {}, {}});
-  EXPECT_EQ(trace.spans().size(), 100u);
+  const Span part = {"SELECT", absl::UnixEpoch(), absl::UnixEpoch(), {}, {}};
+  for (int i = 0; i < 1000; ++i) trace.Add({"flight", absl::UnixEpoch(), absl::UnixEpoch(), {}, {part}});
+  EXPECT_EQ(trace.spans().size(), 50u);
+  EXPECT_FALSE(trace.has_room());
 }
 
 }  // namespace

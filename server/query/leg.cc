@@ -93,14 +93,20 @@ absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn
   }
   // A stream takes as long as its client likes.
   const bool is_streamed = streams.sink() != nullptr || streams.copy_in != nullptr;
-  if (report.round_trips > 0 && !is_streamed) RecordUse(plan, leg, *turn);
+  if (report.round_trips > 0 && !is_streamed) RecordUse(plan, leg, turn);
   return report;
 }
 
-void RecordUse(const Plan& plan, const Leg& leg, const Turn& turn) {
+void RecordUse(const Plan& plan, const Leg& leg, Turn* turn) {
+  CallCost& cost = turn->cost();
+  const bool is_slow = turn->server_time() >= cost.slow_after;
   std::vector<sql::KnownStatement*> statements;
-  for (size_t i = leg.first; i < leg.last; ++i) statements.push_back(plan.statements[i].bound.known.get());
-  sql::RecordUse(statements, turn.server_time());
+  for (size_t i = leg.first; i < leg.last; ++i) {
+    const std::shared_ptr<sql::KnownStatement>& known = plan.statements[i].bound.known;
+    statements.push_back(known.get());
+    if (is_slow && cost.slow.size() < CallCost::kSlowMax) cost.slow.push_back(known);
+  }
+  sql::RecordUse(statements, turn->server_time());
 }
 
 bool AskAgain(const FlightFailure& failure, Turn* turn) {

@@ -30,8 +30,8 @@ absl::Status NameStatement(const Plan& plan, size_t index, const absl::Status& s
 absl::StatusOr<postgres::FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn,
                                               const postgres::Streams& streams = postgres::Streams());
 
-// Of a leg whose flight was the turn's last one, for those who ask what statements take.
-void RecordUse(const Plan& plan, const Leg& leg, const Turn& turn);
+// Of a leg whose flight was the turn's last one, for those who ask what statements take, and which were slow.
+void RecordUse(const Plan& plan, const Leg& leg, Turn* turn);
 
 // Whether a question that writes nothing, and whose flight failed, should have another turn. Counts it.
 bool AskAgain(const postgres::FlightFailure& failure, Turn* turn);

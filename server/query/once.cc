@@ -98,7 +98,7 @@ FlightReport Once::Work() {
   for (const PlannedStatement& statement : plan_.statements) flight.statements.push_back(statement.bound.text);
   flight.statements.push_back(kNothingDeferred);
   FlightReport report = turn_.Fly(flight);
-  if (report.round_trips > 0) RecordUse(plan_, {0, plan_.statements.size()}, turn_);
+  if (report.round_trips > 0) RecordUse(plan_, {0, plan_.statements.size()}, &turn_);
   return report;
 }
 

@@ -149,6 +149,14 @@ void EndUnanswered(const std::vector<Seat>& seats, size_t answered, const Flight
   }
 }
 
+// Of those who share a seat; null if none is sampled.
+const observe::CallTrace* FirstTrace(const Seat& seat) {
+  for (const Companion* companion : seat.companions) {
+    if (companion->cost->trace != nullptr) return companion->cost->trace;
+  }
+  return nullptr;
+}
+
 Flight FlightFor(const std::vector<Seat>& seats, bool writes) {
   Flight flight;
   flight.identity = seats[0].plan().identity;
@@ -158,8 +166,7 @@ Flight FlightFor(const std::vector<Seat>& seats, bool writes) {
   bool is_traced = false;
   for (const Seat& seat : seats) {
     flight.statements.push_back(seat.plan().statements[0].bound.text);
-    // (Of those who share a seat, the first one's.)
-    const observe::CallTrace* const trace = seat.companions[0]->cost->trace;
+    const observe::CallTrace* const trace = FirstTrace(seat);
     flight.comments.push_back(trace == nullptr ? absl::string_view() : trace->comment());
     is_traced |= trace != nullptr;
   }
@@ -221,7 +228,13 @@ void Trace(const std::vector<Seat>& seats, const FlightReport& report, absl::Tim
       if (companion->cost->trace == nullptr || report.round_trips == 0) continue;
       observe::Span flight = SpanOf({seats[i].plan().statements[0].bound.text}, FlightReport(), begin, end);
       flight.attributes.emplace_back("sluice.shared_by", absl::StrCat(seats.size()));
-      if (i < report.results.size()) flight.parts[0].name = report.results[i].command();
+      observe::Span& statement = flight.parts[0];
+      if (i < report.results.size()) {
+        statement.name = report.results[i].command();
+        statement.attributes.emplace_back("db.response.returned_rows", absl::StrCat(report.results[i].row_count()));
+      } else if (report.failure.has_value() && report.failure->statement == i) {
+        statement.attributes.emplace_back("db.response.status_code", report.failure->error.sqlstate);
+      }
       companion->cost->trace->Add(std::move(flight));
     }
   }

@@ -168,7 +168,7 @@ Transaction::StepEnd Transaction::Run(absl::Span<const v1::Statement* const> sta
   for (const PlannedStatement& statement : plan->statements) texts.push_back(statement.bound.text);
   if (step_.then_commit()) texts.push_back("COMMIT");
   const FlightReport report = Fly(texts, turn);
-  if (report.round_trips > 0) RecordUse(*plan, all, *turn);
+  if (report.round_trips > 0) RecordUse(*plan, all, turn);
   if (report.failure.has_value()) return EndOfFailure(*plan, *report.failure, step_.then_commit(), turn);
 
   begun_ = true;

@@ -64,7 +64,7 @@ postgres::FlightReport Turn::Fly(postgres::Flight flight, absl::Time until) {
   token_.Leave();
   const absl::Time end = absl::Now();
   const absl::Duration took = end - begin;
-  if (cost_.trace != nullptr && report.round_trips > 0) {
+  if (cost_.trace != nullptr && cost_.trace->has_room() && report.round_trips > 0) {
     cost_.trace->Add(SpanOf(flight.statements, report, begin, end));
   }
   cost_.database_time += took;

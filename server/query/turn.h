@@ -1,6 +1,9 @@
 #ifndef SLUICE_SERVER_QUERY_TURN_H_
 #define SLUICE_SERVER_QUERY_TURN_H_
 
+#include <memory>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/admission/line.h"
@@ -9,6 +12,7 @@
 #include "server/postgres/connection.h"
 #include "server/postgres/flight.h"
 #include "server/query/cancel_token.h"
+#include "server/sql/statement_book.h"
 #include "sluice/v1/database.pb.h"
 
 namespace sluice::query {
@@ -39,6 +43,10 @@ struct CallCost {
   bool is_merged = false;
   // It is a transaction, and was committed.
   bool is_committed = false;
+  // Statements whose flight took the database so long, the first ones.
+  static constexpr size_t kSlowMax = 10;
+  absl::Duration slow_after = absl::InfiniteDuration();
+  std::vector<std::shared_ptr<const sql::KnownStatement>> slow;
   // Where its spans go; null unless it is sampled.
   observe::CallTrace* trace = nullptr;
 };

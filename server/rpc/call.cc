@@ -20,6 +20,7 @@ Call::Call(Facts facts, std::unique_ptr<Work> work, admission::Line* line, obser
       waiting_since_(facts_.arrived_at) {
   cost_.arrived_at = facts_.arrived_at;
   cost_.trace = trace_.get();
+  cost_.slow_after = facts_.slow_call;
 }
 
 void Call::Start() {
@@ -102,10 +103,14 @@ std::vector<admission::WaiterPtr> Call::ServeTogether(std::vector<admission::Wai
   return unfinished;
 }
 
-void Call::BeginTurn(const postgres::Connection& connection) {
+void Call::EndWait() {
   const absl::Time now = absl::Now();
   cost_.queue_time += now - waiting_since_;
   if (trace_ != nullptr) trace_->Add({"wait for a connection", waiting_since_, now, {}, {}});
+}
+
+void Call::BeginTurn(const postgres::Connection& connection) {
+  EndWait();
   backend_pid_ = connection.facts().behind_pooler ? 0 : connection.facts().backend_pid;
   has_connection_ = true;
 }
@@ -129,7 +134,7 @@ bool Call::EndTurn(const query::TurnEnd& end) {
 }
 
 void Call::Refuse(const absl::Status& refusal) {
-  cost_.queue_time += absl::Now() - waiting_since_;
+  EndWait();
   Finish(work_->GiveUp(last_turn_.Or(refusal, cost_.statement), refusal, cost_));
 }
 
@@ -138,6 +143,18 @@ absl::Status Call::CancelledStatus() const {
   const absl::Time now = absl::Now();
   if (now >= facts_.time.work_until) return errors::QueueTimeout(now - waiting_since_, "");
   return token_.WhyEnded(v1::OUTCOME_NOT_STARTED);
+}
+
+// Those that were slow one by one; or the first ones of a call that was slow as a whole. (A stream takes as long as its
+// client likes.)
+std::vector<std::string> Call::SlowStatements() const {
+  std::vector<std::string> texts;
+  for (const std::shared_ptr<const sql::KnownStatement>& slow : cost_.slow) texts.push_back(slow->text);
+  if (texts.empty() && lane() == admission::Lane::kShort && cost_.database_time >= facts_.slow_call) {
+    texts = work_->StatementTexts();
+    if (texts.size() > query::CallCost::kSlowMax) texts.resize(query::CallCost::kSlowMax);
+  }
+  return texts;
 }
 
 void Call::Finish(const absl::Status& status) {
@@ -158,14 +175,9 @@ void Call::Finish(const absl::Status& status) {
   if (facts_.caller_trace.has_value()) event.trace_id = facts_.caller_trace->trace_id;
   event.trace = trace_;
   if (facts_.echo_sql) event.statements = work_->StatementTexts();
-  // A stream takes as long as its client likes.
-  if (lane() == admission::Lane::kShort && cost_.database_time >= facts_.slow_call) {
-    for (const std::string& text : work_->StatementTexts()) {
-      sql::Shape shape = sql::ShapeOf(text);
-      event.slow.push_back({std::move(shape.text), shape.fingerprint});
-      constexpr size_t kShown = 10;
-      if (event.slow.size() == kShown) break;
-    }
+  for (const std::string& text : SlowStatements()) {
+    sql::Shape shape = sql::ShapeOf(text);
+    event.slow.push_back({std::move(shape.text), shape.fingerprint});
   }
   observer_.Record(event);
 

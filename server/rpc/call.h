@@ -72,10 +72,12 @@ class Call : public admission::Waiter, public std::enable_shared_from_this<Call>
 
  private:
   void LeaveLine();
+  void EndWait();
   void BeginTurn(const postgres::Connection& connection);
   // Whether the call is done with it.
   bool EndTurn(const query::TurnEnd& end);
   absl::Status CancelledStatus() const;
+  std::vector<std::string> SlowStatements() const;
   void Finish(const absl::Status& status);
 
   const Facts facts_;

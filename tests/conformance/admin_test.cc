@@ -206,6 +206,16 @@ TEST_F(AdminTest, SlowCallsAreLoggedWithoutTheirValues) {
   EXPECT_FALSE(absl::StrContains(strict.log(), "\"select ?\""));
 }
 
+TEST_F(AdminTest, ASlowStatementOfATransactionIsLoggedAtItsEnd) {
+  const Gateway strict(postgres_->Url(), {"--slow_call=50ms", "--log_format=json"});
+  client::Transaction transaction = strict.Client().Begin();
+  ASSERT_TRUE(transaction.Execute("SELECT 'quick'").ok());
+  ASSERT_TRUE(transaction.Execute("SELECT pg_sleep(0.1), 'ada@example.org'").ok());
+  ASSERT_TRUE(transaction.Commit().ok());
+  EXPECT_TRUE(strict.Logs("\"statement\":\"select pg_sleep(?), ?\"")) << strict.log();
+  EXPECT_FALSE(absl::StrContains(strict.log(), "\"select ?\"")) << strict.log();
+}
+
 TEST_F(AdminTest, MetricsTellHowCallsSharedFlights) {
   const Gateway narrow(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json", "--pool_size=1"});
   ASSERT_TRUE(narrow.AwaitReady());
