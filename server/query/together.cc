@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/time/clock.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
@@ -163,14 +164,12 @@ Flight FlightFor(const std::vector<Seat>& seats, bool writes) {
   flight.read_only = !writes;
   flight.answer_bytes_max = seats[0].plan().answer_bytes_max;
   flight.statement_time_max = kPatience;
-  bool is_traced = false;
+  for (const Seat& seat : seats) flight.statements.push_back(seat.plan().statements[0].bound.text);
+  if (!absl::c_any_of(seats, FirstTrace)) return flight;
   for (const Seat& seat : seats) {
-    flight.statements.push_back(seat.plan().statements[0].bound.text);
     const observe::CallTrace* const trace = FirstTrace(seat);
     flight.comments.push_back(trace == nullptr ? absl::string_view() : trace->comment());
-    is_traced |= trace != nullptr;
   }
-  if (!is_traced) flight.comments.clear();
   return flight;
 }
 
@@ -226,15 +225,13 @@ void Trace(const std::vector<Seat>& seats, const FlightReport& report, absl::Tim
   for (size_t i = 0; i < seats.size(); ++i) {
     for (Companion* companion : seats[i].companions) {
       if (companion->cost->trace == nullptr || report.round_trips == 0) continue;
-      observe::Span flight = SpanOf({seats[i].plan().statements[0].bound.text}, FlightReport(), begin, end);
+      observe::Span flight;
+      flight.name = "flight";
+      flight.begin = begin;
+      flight.end = end;
+      flight.attributes = {{"db.system.name", "postgresql"}, {"db.operation.batch.size", "1"}};
       flight.attributes.emplace_back("sluice.shared_by", absl::StrCat(seats.size()));
-      observe::Span& statement = flight.parts[0];
-      if (i < report.results.size()) {
-        statement.name = report.results[i].command();
-        statement.attributes.emplace_back("db.response.returned_rows", absl::StrCat(report.results[i].row_count()));
-      } else if (report.failure.has_value() && report.failure->statement == i) {
-        statement.attributes.emplace_back("db.response.status_code", report.failure->error.sqlstate);
-      }
+      flight.parts.push_back(SpanOfStatement(seats[i].plan().statements[0].bound.text, report, i, begin, end));
       companion->cost->trace->Add(std::move(flight));
     }
   }

@@ -20,6 +20,23 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
 
 }  // namespace
 
+observe::Span SpanOfStatement(absl::string_view statement, const postgres::FlightReport& report, size_t i,
+                              absl::Time begin, absl::Time end) {
+  observe::Span span;
+  const bool completed = i < report.results.size();
+  span.name = completed ? report.results[i].command() : "statement";
+  // They run one after the other; when each began, nobody says.
+  span.begin = begin;
+  span.end = end;
+  span.attributes = {{"db.system.name", "postgresql"}, {"db.query.text", sql::ShapeOf(statement).text}};
+  if (completed) {
+    span.attributes.emplace_back("db.response.returned_rows", absl::StrCat(report.results[i].row_count()));
+  } else if (report.failure.has_value() && report.failure->statement == i && !report.failure->error.sqlstate.empty()) {
+    span.attributes.emplace_back("db.response.status_code", report.failure->error.sqlstate);
+  }
+  return span;
+}
+
 observe::Span SpanOf(const std::vector<absl::string_view>& statements, const postgres::FlightReport& report,
                      absl::Time begin, absl::Time end) {
   constexpr size_t kStatementsMax = 20;
@@ -29,20 +46,7 @@ observe::Span SpanOf(const std::vector<absl::string_view>& statements, const pos
   flight.end = end;
   flight.attributes = {{"db.system.name", "postgresql"}, {"db.operation.batch.size", absl::StrCat(statements.size())}};
   for (size_t i = 0; i < std::min(statements.size(), kStatementsMax); ++i) {
-    observe::Span statement;
-    const bool completed = i < report.results.size();
-    statement.name = completed ? report.results[i].command() : "statement";
-    // They run one after the other; when each began, nobody says.
-    statement.begin = begin;
-    statement.end = end;
-    statement.attributes = {{"db.system.name", "postgresql"}, {"db.query.text", sql::ShapeOf(statements[i]).text}};
-    if (completed) {
-      statement.attributes.emplace_back("db.response.returned_rows", absl::StrCat(report.results[i].row_count()));
-    } else if (report.failure.has_value() && report.failure->statement == i &&
-               !report.failure->error.sqlstate.empty()) {
-      statement.attributes.emplace_back("db.response.status_code", report.failure->error.sqlstate);
-    }
-    flight.parts.push_back(std::move(statement));
+    flight.parts.push_back(SpanOfStatement(statements[i], report, i, begin, end));
   }
   return flight;
 }

@@ -51,7 +51,10 @@ struct CallCost {
   observe::CallTrace* trace = nullptr;
 };
 
-// A flight, as a span: its statements by their shapes, and what came of them.
+// The i-th statement of a flight, as a span: by its shape, with what came of it.
+observe::Span SpanOfStatement(absl::string_view statement, const postgres::FlightReport& report, size_t i,
+                              absl::Time begin, absl::Time end);
+// A flight, with the first ones of its statements.
 observe::Span SpanOf(const std::vector<absl::string_view>& statements, const postgres::FlightReport& report,
                      absl::Time begin, absl::Time end);
 

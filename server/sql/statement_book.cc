@@ -15,6 +15,20 @@ size_t BytesOf(const KnownStatement& known) {
   return sizeof(known) + known.text.size() + known.facts.placeholders.size() * sizeof(Placeholder);
 }
 
+// Gives each of them its part of a time that all took together, by what they usually take.
+template <typename Element, typename Usual, typename Record>
+void ShareOut(const std::vector<Element*>& elements, absl::Duration took, Usual usual_of, Record record) {
+  if (elements.size() == 1) return record(elements[0], took);
+  // All of them before the first is recorded, which may be the second one's as well.
+  std::vector<absl::Duration> usual;
+  absl::Duration sum;
+  for (const Element* element : elements) {
+    usual.push_back(std::max(usual_of(element), absl::Microseconds(1)));
+    sum += usual.back();
+  }
+  for (size_t i = 0; i < elements.size(); ++i) record(elements[i], took * absl::FDivDuration(usual[i], sum));
+}
+
 }  // namespace
 
 bool StatementCost::is_cheap() const {
@@ -38,14 +52,8 @@ void StatementCost::Record(absl::Duration took) {
 }
 
 void RecordTogether(const std::vector<StatementCost*>& costs, absl::Duration took) {
-  // All of them before the first is recorded, which may be the second one's as well.
-  std::vector<absl::Duration> usual;
-  absl::Duration sum;
-  for (const StatementCost* cost : costs) {
-    usual.push_back(std::max(cost->typical(), absl::Microseconds(1)));
-    sum += usual.back();
-  }
-  for (size_t i = 0; i < costs.size(); ++i) costs[i]->Record(took * absl::FDivDuration(usual[i], sum));
+  const auto usual = [](const StatementCost* cost) { return cost->typical(); };
+  ShareOut(costs, took, usual, [](StatementCost* cost, absl::Duration part) { cost->Record(part); });
 }
 
 absl::Duration StatementUse::mean() const {
@@ -59,16 +67,9 @@ void StatementUse::Record(absl::Duration took) {
 }
 
 void RecordUse(const std::vector<KnownStatement*>& statements, absl::Duration took) {
-  if (statements.size() == 1) return statements[0]->use.Record(took);
-  std::vector<absl::Duration> usual;
-  absl::Duration sum;
-  for (const KnownStatement* statement : statements) {
-    usual.push_back(std::max(statement->use.mean(), absl::Microseconds(1)));
-    sum += usual.back();
-  }
-  for (size_t i = 0; i < statements.size(); ++i) {
-    statements[i]->use.Record(took * absl::FDivDuration(usual[i], sum));
-  }
+  const auto usual = [](const KnownStatement* statement) { return statement->use.mean(); };
+  ShareOut(statements, took, usual,
+           [](KnownStatement* statement, absl::Duration part) { statement->use.Record(part); });
 }
 
 std::vector<std::shared_ptr<KnownStatement>> StatementBook::MostUsed(size_t count_max) {
