@@ -169,7 +169,10 @@ observe::State Gateway::state() const {
   state.transactions_open = service_->transactions_open();
   state.subscribers = hub_ == nullptr ? 0 : hub_->subscribers();
   state.pool = pool_->state();
-  state.pool.url = config().database.Display();
+  {
+    MutexLock lock(&mu_);
+    state.pool.url = config_.database.Display();
+  }
   state.pool.held = static_cast<int>(line_->held_in_service());
   state.line = line_->state();
   return state;

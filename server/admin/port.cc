@@ -143,7 +143,8 @@ class Port::Desk {
       }
       // The library would wait for the body of a POST that does not say that it has none, as curl -X POST sends it.
       if (request.method != "POST" || request.has_header("Content-Length")) return Response::Unhandled;
-      For (&Desk::CancelCall)(request, page);
+      const httplib::Server::Handler cancel = For(&Desk::CancelCall);
+      cancel(request, page);
       return Response::Handled;
     });
     AddPages();
