@@ -34,16 +34,17 @@ absl::Status WritePortFile(const std::string& path, const std::string& address) 
 }  // namespace
 
 Gateway::Gateway(const config::RawSettings& raw, const config::Config& config, Process process,
-                 std::unique_ptr<observe::Observer> trace_exporter, observe::Observer* log)
+                 std::unique_ptr<observe::Observer> trace_exporter, observe::Log* log)
     : process_(std::move(process)),
       started_at_(absl::Now()),
       raw_(raw),
       config_(config),
+      log_(*log),
       trace_exporter_(std::move(trace_exporter)),
       observer_({&metrics_, &error_board_, trace_exporter_.get(), log}) {}
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::RawSettings& raw, const config::Config& config,
-                                                        Process process, observe::Observer* log) {
+                                                        Process process, observe::Log* log) {
   std::unique_ptr<observe::Observer> trace_exporter;
   if (!config.otlp_endpoint.empty()) {
     absl::StatusOr<std::unique_ptr<observe::Observer>> opened = observe::OpenTraceExporter(config.otlp_endpoint, log);
@@ -168,6 +169,7 @@ observe::State Gateway::state() const {
   state.calls_in_progress = service_->calls().in_progress();
   state.transactions_open = service_->transactions_open();
   state.subscribers = hub_ == nullptr ? 0 : hub_->subscribers();
+  state.log_lines_dropped = log_.lines_dropped();
   state.pool = pool_->state();
   {
     MutexLock lock(&mu_);

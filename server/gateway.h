@@ -22,6 +22,7 @@
 #include "server/config/reload.h"
 #include "server/observe/error_board.h"
 #include "server/observe/events.h"
+#include "server/observe/log.h"
 #include "server/observe/metrics.h"
 #include "server/observe/state.h"
 #include "server/postgres/pool.h"
@@ -48,7 +49,7 @@ class Gateway {
   // Listens and connects; returns before the database has answered. `config` was made of `raw`; `log` must
   // outlive the gateway.
   static absl::StatusOr<std::unique_ptr<Gateway>> Start(const config::RawSettings& raw, const config::Config& config,
-                                                        Process process, observe::Observer* log);
+                                                        Process process, observe::Log* log);
   ~Gateway();
 
   const std::string& address() const { return server_->address(); }
@@ -66,7 +67,7 @@ class Gateway {
 
  private:
   Gateway(const config::RawSettings& raw, const config::Config& config, Process process,
-          std::unique_ptr<observe::Observer> trace_exporter, observe::Observer* log);
+          std::unique_ptr<observe::Observer> trace_exporter, observe::Log* log);
   absl::Status OpenAdminPorts();
   admin::Controls Controls();
 
@@ -93,10 +94,11 @@ class Gateway {
   config::Config config_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Duration> operators_grace_ ABSL_GUARDED_BY(mu_);
   std::vector<ReloadWaiter> reload_waiters_ ABSL_GUARDED_BY(mu_);
+  const observe::Log& log_;
   observe::Metrics metrics_;
   observe::ErrorBoard error_board_;
   std::unique_ptr<observe::Observer> trace_exporter_;  // null without otlp_endpoint
-  // The metrics, the board, the traces, and whoever is told besides.
+  // The metrics, the board, the traces and the log.
   observe::Observers observer_;
   std::atomic<bool> is_ready_{false}, is_draining_{false};
   // In the order of construction; destruction is the reverse.

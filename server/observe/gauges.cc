@@ -30,6 +30,13 @@ MetricFamily Gauge(std::string name, std::string help, std::initializer_list<Sam
   return family;
 }
 
+MetricFamily Counter(std::string name, std::string help, double value) {
+  MetricFamily family = Gauge(std::move(name), std::move(help), {});
+  family.type = prometheus::MetricType::Counter;
+  family.metric.emplace_back().counter.value = value;
+  return family;
+}
+
 double Count(size_t number) { return static_cast<double>(number); }
 
 }  // namespace
@@ -51,6 +58,8 @@ std::vector<MetricFamily> GaugesOf(const State& state) {
       Gauge("sluice_transactions_open", "Calls of Transact that have a connection.",
             {{{}, static_cast<double>(state.transactions_open)}}),
       Gauge("sluice_subscribers", "Calls of Listen in progress.", {{{}, static_cast<double>(state.subscribers)}}),
+      Counter("sluice_log_lines_dropped_total", "Lines that the log had no room for.",
+              static_cast<double>(state.log_lines_dropped)),
       Gauge("sluice_line_length", "Calls that wait for a connection.",
             {{{{"priority", "high"}}, Count(line.waiting[0])},
              {{{"priority", "normal"}}, Count(line.waiting[1])},

@@ -9,7 +9,7 @@
 
 namespace sluice::observe {
 
-// The state as Prometheus' gauges.
+// The state as Prometheus' gauges (and a counter that the log keeps).
 std::vector<prometheus::MetricFamily> GaugesOf(const State& state);
 
 }  // namespace sluice::observe

@@ -184,7 +184,8 @@ struct Log::State {
   CondVar changed;
   std::vector<Entry> queue ABSL_GUARDED_BY(mu);
   size_t queue_bytes ABSL_GUARDED_BY(mu) = 0;
-  int64_t dropped ABSL_GUARDED_BY(mu) = 0;
+  int64_t dropped_since_told ABSL_GUARDED_BY(mu) = 0;
+  int64_t dropped_in_all ABSL_GUARDED_BY(mu) = 0;
   bool stopping ABSL_GUARDED_BY(mu) = false;
   bool stopped ABSL_GUARDED_BY(mu) = false;
 
@@ -196,8 +197,8 @@ struct Log::State {
         while (queue.empty() && !stopping) changed.Wait(&mu);
         entries.swap(queue);
         queue_bytes = 0;
-        if (dropped > 0) entries.push_back({absl::Now(), LinesDropped{dropped}});
-        dropped = 0;
+        if (dropped_since_told > 0) entries.push_back({absl::Now(), LinesDropped{dropped_since_told}});
+        dropped_since_told = 0;
         last = stopping;
       }
       for (const Entry& entry : entries) Write(entry);
@@ -250,13 +251,19 @@ void Log::Record(const Event& event) {
     const size_t bytes = BytesOf(event);
     if (state_->queue.size() >= state_->options.queue_length_max ||
         state_->queue_bytes + bytes > state_->options.queue_bytes_max) {
-      ++state_->dropped;
+      ++state_->dropped_since_told;
+      ++state_->dropped_in_all;
       return;
     }
     state_->queue_bytes += bytes;
     state_->queue.push_back({absl::Now(), event});
   }
   state_->changed.NotifyOne();
+}
+
+int64_t Log::lines_dropped() const {
+  MutexLock lock(&state_->mu);
+  return state_->dropped_in_all;
 }
 
 }  // namespace sluice::observe

@@ -2,6 +2,7 @@
 #define SLUICE_SERVER_OBSERVE_LOG_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "server/observe/events.h"
@@ -32,6 +33,9 @@ class Log : public Observer {
   ~Log() override;
 
   void Record(const Event& event) override;
+
+  // Lines that were dropped since the start; a line says so only once it can be written.
+  int64_t lines_dropped() const;
 
  private:
   struct State;

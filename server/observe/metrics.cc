@@ -229,7 +229,6 @@ struct Metrics::Families {
     if (e.makes_gap) listen_gaps.Increment();
   }
   void operator()(const NotificationsCame& e) { notifications.Increment(static_cast<double>(e.count)); }
-  void operator()(const LinesDropped& e) { log_dropped.Increment(static_cast<double>(e.lines)); }
   template <typename Other>
   void operator()(const Other&) {}
 
@@ -288,7 +287,6 @@ struct Metrics::Families {
           .Add({});
   Counter& listener_losses =
       Counters("sluice_listener_losses_total", "Times that the connection for LISTEN was lost.").Add({});
-  Counter& log_dropped = Counters("sluice_log_lines_dropped_total", "Lines that the log had no room for.").Add({});
 
   struct OfMethod {
     // Of calls that went well and have no tag.

@@ -109,6 +109,8 @@ struct State {
   int transactions_open = 0;
   // Who listens to notifications.
   int subscribers = 0;
+  // Since the start: the log had no room for them.
+  int64_t log_lines_dropped = 0;
   PoolState pool;
   LineState line;
 };

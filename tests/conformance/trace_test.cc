@@ -42,6 +42,23 @@ class TraceTest : public ConformanceTest {
   }
 };
 
+// Whether it was built with OpenTelemetry; one that was not says so, and is right to.
+bool CanExport() {
+  const testing_support::TempDir directory;
+  testing_support::Process::Options probe;
+  probe.command = {testing_support::SluicedPath(),
+                   "--otlp_endpoint=http://127.0.0.1:1",
+                   "--listen=unix:" + directory.File("probe"),
+                   "--admin_listen=off",
+                   "--admin_grpc_listen=off",
+                   "--port_file=/nonexistent/port"};
+  probe.output_path = directory.File("log");
+  probe.environment = {{"DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none"}};
+  if (testing_support::Process(probe).Wait() != 78) return true;
+  EXPECT_TRUE(absl::StrContains(testing_support::ReadFile(probe.output_path), "built without OpenTelemetry"));
+  return false;
+}
+
 // Of itself, as PostgreSQL got it.
 constexpr char kOwnText[] = "SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()";
 
@@ -117,21 +134,7 @@ class Collector : public grpc::CallbackGenericService {
 
 TEST_F(TraceTest, ACollectorGetsTheWaitTheFlightAndEachStatement) {
   Collector collector;
-  const testing_support::TempDir directory;
-  testing_support::Process::Options probe;
-  probe.command = {testing_support::SluicedPath(),
-                   "--otlp_endpoint=" + collector.endpoint(),
-                   "--listen=unix:" + directory.File("probe"),
-                   "--admin_listen=off",
-                   "--admin_grpc_listen=off",
-                   "--port_file=/nonexistent/port"};
-  probe.output_path = directory.File("log");
-  probe.environment = {{"DATABASE_URL", postgres_->Url()}};
-  // One that was built without the library says so, and is right to.
-  if (testing_support::Process process(probe); process.Wait() == 78) {
-    EXPECT_TRUE(absl::StrContains(testing_support::ReadFile(probe.output_path), "built without OpenTelemetry"));
-    return;
-  }
+  if (!CanExport()) return;
   const Gateway gateway(postgres_->Url(), {"--otlp_endpoint=" + collector.endpoint(), "--log_format=json"});
   (void)Execute(gateway, "SELECT 4711 AS traced", Traceparent(true));
   (void)Execute(gateway, "SELECT 4711 AS unsampled", Traceparent(false));
@@ -145,6 +148,13 @@ TEST_F(TraceTest, ACollectorGetsTheWaitTheFlightAndEachStatement) {
   // No value, and nobody's call who did not ask for it.
   EXPECT_FALSE(collector.Has("4711"));
   EXPECT_FALSE(collector.Has("unsampled"));
+}
+
+TEST_F(TraceTest, ACollectorThatIsAwayHoldsNobodyUpAndIsInTheLog) {
+  if (!CanExport()) return;
+  const Gateway gateway(postgres_->Url(), {"--otlp_endpoint=http://127.0.0.1:1", "--log_format=json"});
+  EXPECT_EQ(Execute(gateway, "SELECT 'served'", Traceparent(true)), "served");
+  EXPECT_TRUE(gateway.Logs("\"event\":\"spans_not_sent\"")) << gateway.log();
 }
 
 }  // namespace
