@@ -73,7 +73,10 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::RawSetting
                                                              gateway->line_.get(), gateway->hub_.get(), observer);
   ASSIGN_OR_RETURN(gateway->server_,
                    rpc::Server::Start(ServerOptions(config), std::move(files.certificates), gateway->service_.get()));
-  gateway->pool_ = std::make_unique<postgres::Pool>(PoolOptions(config), gateway->line_.get(), observer);
+  absl::StatusOr<std::unique_ptr<postgres::Pool>> pool =
+      postgres::Pool::Open(PoolOptions(config), gateway->line_.get(), observer);
+  if (!pool.ok()) return absl::UnavailableError(absl::StrCat("pool_size: ", pool.status().message()));
+  gateway->pool_ = *std::move(pool);
   if (const absl::Status open = gateway->OpenAdminPorts(); !open.ok()) {
     // There is nothing to drain.
     gateway->line_->Close();

@@ -179,11 +179,16 @@ Pool::Pool(const Options& options, admission::Line* line, observe::Observer* obs
       observer_(observer),
       jit_(options.jit_strategy),
       gate_(Gate::Options(), options.connections_max),
-      options_(Prepared(options)) {
-  StartThreads(options.connections_max);
-  if (WarmCount(options) == 0) {
-    threads_.emplace_back([this] { Worker(this, /*warm=*/false).ProveWhileInDoubt(); });
-  }
+      options_(Prepared(options)) {}
+
+absl::StatusOr<std::unique_ptr<Pool>> Pool::Open(const Options& options, admission::Line* line,
+                                                 observe::Observer* observer) {
+  std::unique_ptr<Pool> pool(new Pool(options, line, observer));
+  const absl::Status prepared = pool->PrepareFor(options.connections_max);
+  if (prepared.ok()) return pool;
+  // Those that have been started wait in it.
+  line->Close();
+  return prepared;
 }
 
 int Pool::WarmCount(const Options& options) { return options.one_call_per_connection ? 0 : options.connections_warm; }
@@ -203,6 +208,9 @@ std::shared_ptr<const Pool::Options> Pool::options() const {
 // The gate says how many of them have a connection: a pool that is made smaller keeps its threads.
 void Pool::StartThreads(int count) {
   const int warm_count = WarmCount(*options());
+  if (warm_count == 0 && threads_.empty()) {
+    threads_.emplace_back([this] { Worker(this, /*warm=*/false).ProveWhileInDoubt(); });
+  }
   for (; workers_ < count; ++workers_) {
     threads_.emplace_back([this, warm = workers_ < warm_count] { Worker(this, warm).Run(); });
   }

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/admission/line.h"
 #include "server/base/mutex.h"
@@ -45,8 +47,10 @@ class Pool {
     bool one_call_per_connection = false;
   };
 
-  // Starts the threads. `line` and `observer` must outlive the pool.
-  Pool(const Options& options, admission::Line* line, observe::Observer* observer);
+  // Starts the threads: RESOURCE_EXHAUSTED, and a closed Line, if the system gives it not so many. `line` and
+  // `observer` must outlive the pool.
+  static absl::StatusOr<std::unique_ptr<Pool>> Open(const Options& options, admission::Line* line,
+                                                    observe::Observer* observer);
   // Close the Line first: the threads end when it is closed and empty.
   ~Pool();
 
@@ -80,6 +84,8 @@ class Pool {
 
  private:
   class Worker;
+
+  Pool(const Options& options, admission::Line* line, observe::Observer* observer);
 
   void OnOpened(const Connection& connection, absl::Duration took);
   // Of an attempt with the login of this generation.

@@ -28,7 +28,8 @@ Ended RunSluiced(const std::vector<std::string>& flags, const std::string& datab
   Process::Options options;
   options.command = {testing_support::SluicedPath()};
   options.command.insert(options.command.end(), flags.begin(), flags.end());
-  options.environment = {{"DATABASE_URL", database_url}, {"SLUICE_ADMIN_LISTEN", "off"}};
+  options.environment = {
+      {"DATABASE_URL", database_url}, {"SLUICE_ADMIN_LISTEN", "off"}, {"SLUICE_ADMIN_GRPC_LISTEN", "off"}};
   options.output_path = directory.File("output");
   Process process(options);
   const int exit_code = process.Wait();
@@ -69,6 +70,24 @@ TEST(StartupTest, AnAddressThatIsTakenSaysSo) {
   EXPECT_TRUE(absl::StrContains(RunSluiced({"--listen=unix:/nonexistent/s"}, "postgresql://u@/d").output,
                                 "can not listen on unix:/nonexistent/s: No such file or directory"));
 }
+
+// Stacks take address space, of which a sanitizer needs more than can be left.
+#ifndef __SANITIZE_ADDRESS__
+TEST(StartupTest, APoolThatTheSystemHasNoThreadsForSaysSo) {
+  const TempDir directory;
+  Process::Options options;
+  options.command = {"sh", "-c",
+                     absl::StrCat("ulimit -v 4000000; exec ", testing_support::SluicedPath(), " --pool_size=1000",
+                                  " --listen=unix:", directory.File("sluice"))};
+  options.environment = {{"DATABASE_URL", "postgresql://u@/d?host=/nonexistent"},
+                         {"SLUICE_ADMIN_LISTEN", "off"},
+                         {"SLUICE_ADMIN_GRPC_LISTEN", "off"}};
+  options.output_path = directory.File("output");
+  EXPECT_EQ(Process(options).Wait(), 69);
+  const std::string output = testing_support::ReadFile(options.output_path);
+  EXPECT_TRUE(absl::StrContains(output, "pool_size: no more than ")) << output;
+}
+#endif
 
 TEST(StartupTest, ACertificateOrCallersFileThatIsBrokenIsNamed) {
   const testing_support::Certificates certificates;
@@ -124,7 +143,9 @@ TEST(StartupTest, ALogThatNobodyReadsKeepsItFromNothing) {
   const std::string address = "unix:" + directory.File("sluice");
   Process::Options options;
   options.command = {testing_support::SluicedPath(), "--listen=" + address};
-  options.environment = {{"DATABASE_URL", "postgresql://u@/d?host=/nonexistent"}, {"SLUICE_ADMIN_LISTEN", "off"}};
+  options.environment = {{"DATABASE_URL", "postgresql://u@/d?host=/nonexistent"},
+                         {"SLUICE_ADMIN_LISTEN", "off"},
+                         {"SLUICE_ADMIN_GRPC_LISTEN", "off"}};
   // Opened anew: blocking.
   options.output_path = absl::StrCat("/proc/self/fd/", ends[1]);
   Process process(options);

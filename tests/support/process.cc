@@ -17,30 +17,57 @@
 namespace sluice::testing_support {
 namespace {
 
-void BecomeUnprivileged() {
-  const User* user = UnprivilegedUser();
-  if (user == nullptr) return;
-  if (setgroups(0, nullptr) != 0 || setgid(user->gid) != 0 || setuid(user->uid) != 0) _exit(126);
+// What the child needs, made before it is there: another thread of this program may have had the allocator's lock at
+// the fork, and never gives it back to the child (ASan's does not look after that).
+struct Launch {
+  std::vector<std::string> variables;
+  // Of strings that outlive it; each ends in a null.
+  std::vector<char*> arguments, environment;
+  const User* user;
+};
+
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
 }
 
-[[noreturn]] void RunChild(const Process::Options& options) {
+Launch Prepare(const Process::Options& options) {
+  Launch launch;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string text = *variable;
+    if (options.environment.count(text.substr(0, text.find('='))) == 0) launch.variables.push_back(text);
+  }
+  for (const auto& [name, value] : options.environment) {
+    if (!value.empty()) launch.variables.push_back(name + "=" + value);
+  }
+  launch.arguments = Pointers(options.command);
+  launch.environment = Pointers(launch.variables);
+  launch.user = options.unprivileged ? UnprivilegedUser() : nullptr;
+  return launch;
+}
+
+[[noreturn]] void RunChild(const Process::Options& options, const Launch& launch) {
   const int output = open(options.output_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   const int input = open(options.input_path.c_str(), O_RDONLY);
   dup2(input, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  if (options.unprivileged) BecomeUnprivileged();
+  const User* user = launch.user;
+  if (user != nullptr && (setgroups(0, nullptr) != 0 || setgid(user->gid) != 0 || setuid(user->uid) != 0)) _exit(126);
   // A test that crashes leaves nothing behind.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (const auto& [name, value] : options.environment) {
-    value.empty() ? unsetenv(name.c_str()) : setenv(name.c_str(), value.c_str(), 1);
-  }
-  std::vector<char*> arguments;
-  for (const std::string& argument : options.command) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  execvp(arguments[0], arguments.data());
-  std::perror(arguments[0]);
+  execvpe(launch.arguments[0], launch.arguments.data(), launch.environment.data());
+  std::perror(launch.arguments[0]);
   _exit(127);
+}
+
+pid_t Start(const Process::Options& options) {
+  const Launch launch = Prepare(options);
+  const pid_t pid = fork();
+  if (pid == 0) RunChild(options, launch);
+  return pid;
 }
 
 }  // namespace
@@ -56,9 +83,7 @@ const User* UnprivilegedUser() {
   return user;
 }
 
-Process::Process(const Options& options) : pid_(fork()) {
-  if (pid_ == 0) RunChild(options);
-}
+Process::Process(const Options& options) : pid_(Start(options)) {}
 
 Process::~Process() {
   if (!IsRunning()) return;
