@@ -12,61 +12,29 @@
 #include <cstdlib>
 
 #include "absl/time/clock.h"
+#include "tests/support/launch.h"
 #include "tests/support/temp_dir.h"
 
 namespace sluice::testing_support {
 namespace {
 
-// What the child needs, made before it is there: another thread of this program may have had the allocator's lock at
-// the fork, and never gives it back to the child (ASan's does not look after that).
-struct Launch {
-  std::vector<std::string> variables;
-  // Of strings that outlive it; each ends in a null.
-  std::vector<char*> arguments, environment;
-  const User* user;
-};
-
-std::vector<char*> Pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-Launch Prepare(const Process::Options& options) {
-  Launch launch;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string text = *variable;
-    if (options.environment.count(text.substr(0, text.find('='))) == 0) launch.variables.push_back(text);
-  }
-  for (const auto& [name, value] : options.environment) {
-    if (!value.empty()) launch.variables.push_back(name + "=" + value);
-  }
-  launch.arguments = Pointers(options.command);
-  launch.environment = Pointers(launch.variables);
-  launch.user = options.unprivileged ? UnprivilegedUser() : nullptr;
-  return launch;
-}
-
-[[noreturn]] void RunChild(const Process::Options& options, const Launch& launch) {
+[[noreturn]] void RunChild(const Process::Options& options, const Launch& launch, const User* user) {
   const int output = open(options.output_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   const int input = open(options.input_path.c_str(), O_RDONLY);
   dup2(input, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  const User* user = launch.user;
   if (user != nullptr && (setgroups(0, nullptr) != 0 || setgid(user->gid) != 0 || setuid(user->uid) != 0)) _exit(126);
   // A test that crashes leaves nothing behind.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  execvpe(launch.arguments[0], launch.arguments.data(), launch.environment.data());
-  std::perror(launch.arguments[0]);
-  _exit(127);
+  launch.Execute();
 }
 
 pid_t Start(const Process::Options& options) {
-  const Launch launch = Prepare(options);
+  const Launch launch(options.command, options.environment);
+  const User* user = options.unprivileged ? UnprivilegedUser() : nullptr;
   const pid_t pid = fork();
-  if (pid == 0) RunChild(options, launch);
+  if (pid == 0) RunChild(options, launch, user);
   return pid;
 }
 

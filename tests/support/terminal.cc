@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "absl/time/clock.h"
+#include "tests/support/launch.h"
 
 namespace sluice::testing_support {
 
@@ -18,15 +19,11 @@ Terminal::Terminal(const std::vector<std::string>& command, const std::map<std::
   winsize size = {};
   size.ws_row = 24;
   size.ws_col = 80;
+  const Launch launch(command, environment);
   pid_ = forkpty(&terminal_, nullptr, nullptr, &size);
   if (pid_ != 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
-  std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  execv(arguments[0], arguments.data());
-  _exit(127);
+  launch.Execute();
 }
 
 Terminal::~Terminal() {
