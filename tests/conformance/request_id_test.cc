@@ -442,7 +442,7 @@ TEST_F(RequestIdTest, ASecondTryWaitsForTheFirst) {
     return Direct().Value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass") == "1";
   }));
   client::CallOptions hasty = With("a");
-  hasty.timeout = absl::Milliseconds(300);
+  hasty.timeout = absl::Seconds(1);
   const absl::Status late = db().Execute(Order("tea"), hasty).status();
   EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded) << late;
   // It waited for somebody who may do it.

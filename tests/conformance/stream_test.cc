@@ -280,7 +280,7 @@ TEST_F(StreamTest, StreamsLeaveAConnectionToShortCalls) {
   client::RowStream first = db.Stream(kEndless);
   ASSERT_TRUE(first.Next()) << first.status();
   client::CallOptions hasty;
-  hasty.timeout = absl::Milliseconds(300);
+  hasty.timeout = absl::Seconds(1);
   client::RowStream second = db.Stream(client::Statement("SELECT 1"), hasty);
   EXPECT_FALSE(second.Next());
   EXPECT_EQ(ReasonOf(second.status()), "QUEUE_TIMEOUT");
