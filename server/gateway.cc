@@ -77,11 +77,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::RawSetting
       postgres::Pool::Open(PoolOptions(config), gateway->line_.get(), observer);
   if (!pool.ok()) return absl::UnavailableError(absl::StrCat("pool_size: ", pool.status().message()));
   gateway->pool_ = *std::move(pool);
-  if (const absl::Status open = gateway->OpenAdminPorts(); !open.ok()) {
-    // There is nothing to drain.
-    gateway->line_->Close();
-    return open;
-  }
+  RETURN_IF_ERROR(gateway->OpenAdminPorts());
   gateway->readiness_ = std::make_unique<Readiness>(gateway->pool_.get(), [gateway = gateway.get()](bool ready) {
     gateway->SetReady(ready);
     gateway->observer_.Record(observe::HealthChanged{ready});
@@ -184,7 +180,17 @@ observe::State Gateway::state() const {
 }
 
 Gateway::~Gateway() {
-  if (server_ != nullptr && pool_ != nullptr && !line_->closed()) Drain("destroyed");
+  if (server_ == nullptr || is_draining_) return;
+  readiness_ == nullptr ? Abandon() : Drain("destroyed");
+}
+
+// One that could not start as a whole, but listens: gRPC would wait for whoever has called, a Listen for ever.
+void Gateway::Abandon() {
+  line_->Close();
+  line_->RefuseAll(errors::Draining());
+  if (hub_ != nullptr) hub_->Close();
+  service_->calls().Drain();
+  server_->Shutdown(absl::Now() + absl::Milliseconds(100));
 }
 
 void Gateway::AwaitCalls(absl::Time until) const {

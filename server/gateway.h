@@ -69,6 +69,7 @@ class Gateway {
   Gateway(const config::RawSettings& raw, const config::Config& config, Process process,
           std::unique_ptr<observe::Observer> trace_exporter, observe::Log* log);
   absl::Status OpenAdminPorts();
+  void Abandon();
   admin::Controls Controls();
 
   // Who waits for a Reload. Answered once.

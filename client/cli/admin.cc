@@ -45,13 +45,14 @@ std::string ReloadText(const v1::ReloadResponse& reloaded) {
 
 // Until nobody answers any more, or another one that was started since.
 absl::Status AwaitEnd(const AdminClient& admin, const google::protobuf::Timestamp& started_at) {
-  for (;;) {
+  // A server at its end cancels the calls that have just come.
+  constexpr int kCancelledMax = 25;
+  for (int cancelled = 0;;) {
     v1::GetStatusResponse status;
     const absl::Status answer = admin.Call(&v1::Admin::Stub::GetStatus, v1::GetStatusRequest(), &status);
     if (absl::IsUnavailable(answer)) return absl::OkStatus();
     if (answer.ok() && status.started_at() != started_at) return absl::OkStatus();
-    // A server at its end cancels the call that has just come; the next one finds nobody.
-    if (!answer.ok() && !absl::IsCancelled(answer)) return answer;
+    if (!answer.ok() && !(absl::IsCancelled(answer) && ++cancelled < kCancelledMax)) return answer;
     absl::SleepFor(absl::Milliseconds(200));
   }
 }

@@ -186,8 +186,9 @@ absl::StatusOr<std::unique_ptr<Pool>> Pool::Open(const Options& options, admissi
   std::unique_ptr<Pool> pool(new Pool(options, line, observer));
   const absl::Status prepared = pool->PrepareFor(options.connections_max);
   if (prepared.ok()) return pool;
-  // Those that have been started wait in it.
+  // Those that have been started wait in it, and serve whoever has come to the end.
   line->Close();
+  line->RefuseAll(errors::Draining());
   return prepared;
 }
 

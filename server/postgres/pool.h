@@ -47,8 +47,8 @@ class Pool {
     bool one_call_per_connection = false;
   };
 
-  // Starts the threads: RESOURCE_EXHAUSTED, and a closed Line, if the system gives it not so many. `line` and
-  // `observer` must outlive the pool.
+  // Starts the threads: RESOURCE_EXHAUSTED, and a Line that is closed and empty, if the system gives it not so many.
+  // `line` and `observer` must outlive the pool.
   static absl::StatusOr<std::unique_ptr<Pool>> Open(const Options& options, admission::Line* line,
                                                     observe::Observer* observer);
   // Close the Line first: the threads end when it is closed and empty.

@@ -3,6 +3,8 @@
 
 #include <httplib.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -25,10 +27,20 @@ class AdminTest : public ConformanceTest {
   AdminTest()
       : observed_(postgres_->Url(), {"--admin_listen=127.0.0.1:0", "--log_format=json"}), db_(observed_.Client()) {}
 
+  // Ends the test program if nobody answers.
+  static httplib::Result Get(const std::string& address, const std::string& page,
+                             const httplib::Headers& headers = {}) {
+    httplib::Client browser(absl::StrCat("http://", address));
+    httplib::Result answer = browser.Get(page.c_str(), headers);
+    if (answer == nullptr) {
+      std::fprintf(stderr, "no answer to %s: %s\n", page.c_str(), httplib::to_string(answer.error()).c_str());
+      std::abort();
+    }
+    return answer;
+  }
   static httplib::Result Get(const testing_support::Gateway& gateway, const std::string& page,
                              const httplib::Headers& headers = {}) {
-    httplib::Client browser(absl::StrCat("http://", gateway.AdminAddress()));
-    return browser.Get(page.c_str(), headers);
+    return Get(gateway.AdminAddress(), page, headers);
   }
   static std::string MetricsOf(const testing_support::Gateway& gateway) { return Get(gateway, "/metrics")->body; }
   std::string Metrics() { return MetricsOf(observed_); }

@@ -99,7 +99,7 @@ TEST_F(MetricsTest, TellWhyTransactionsWereNotCommitted) {
   ASSERT_TRUE(changed_its_mind.Rollback().ok());
   EXPECT_TRUE(Eventually([&] { return rollbacks("client") == 1; })) << Metrics();
   client::TransactionOptions brief;
-  brief.idle_timeout = absl::Milliseconds(50);
+  brief.idle_timeout = absl::Milliseconds(500);
   client::Transaction idle = db_.Begin(brief);
   ASSERT_TRUE(idle.Execute("INSERT INTO told DEFAULT VALUES").ok());
   EXPECT_TRUE(Eventually([&] { return rollbacks("idle") == 1; })) << Metrics();
@@ -153,14 +153,17 @@ TEST_F(MetricsTest, CountWhatWasShed) {
   once.target = narrow.address();
   once.retries_max = 0;
   const client::Database db = *client::Database::Open(once);
-  const auto take_a_nap = [&db] { return db.Execute("SELECT pg_sleep(1)").status(); };
+  testing_support::Direct blocker = Direct();
+  blocker.Run("SELECT pg_advisory_lock(79)");
+  const auto await_lock = [&db] { return db.Execute("SELECT pg_advisory_xact_lock(79)").status(); };
   const auto has = [&narrow](const std::string& line) { return absl::StrContains(MetricsOf(narrow), line + "\n"); };
-  auto flies = std::async(std::launch::async, take_a_nap);
+  auto flies = std::async(std::launch::async, await_lock);
   ASSERT_TRUE(Eventually([&] { return has(R"(sluice_pool_connections{database="default",state="used"} 1)"); }));
-  auto waits = std::async(std::launch::async, take_a_nap);
+  auto waits = std::async(std::launch::async, await_lock);
   ASSERT_TRUE(Eventually([&] { return has(R"(sluice_line_length{priority="normal"} 1)"); }));
-  EXPECT_EQ(ReasonOf(take_a_nap()), "GATEWAY_OVERLOADED");
+  EXPECT_EQ(ReasonOf(await_lock()), "GATEWAY_OVERLOADED");
   EXPECT_TRUE(has(R"(sluice_shed_total{priority="normal",reason="GATEWAY_OVERLOADED"} 1)"));
+  blocker.Run("SELECT pg_advisory_unlock(79)");
   EXPECT_TRUE(flies.get().ok());
   EXPECT_TRUE(waits.get().ok());
 }
@@ -207,7 +210,7 @@ TEST_F(MetricsTest, CountLinesThatTheLogHadNoRoomFor) {
   testing_support::TempDir directory;
   const std::string pipe_path = directory.File("log");
   ASSERT_EQ(mkfifo(pipe_path.c_str(), 0600), 0);
-  const int pipe = open(pipe_path.c_str(), O_RDWR | O_CLOEXEC);
+  const int pipe = open(pipe_path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   testing_support::Process::Options options;
   options.command = {testing_support::SluicedPath(),
                      "--listen=unix:" + directory.File("sluice"),
@@ -220,18 +223,17 @@ TEST_F(MetricsTest, CountLinesThatTheLogHadNoRoomFor) {
   const testing_support::Process gateway(options);
   std::string log;
   std::smatch admin;
-  while (!std::regex_search(log, admin, std::regex("\"admin\":\"([^\"]+)\""))) {
+  ASSERT_TRUE(Eventually([&] {
     char buffer[4096];
     const ssize_t size = read(pipe, buffer, sizeof(buffer));
-    ASSERT_GT(size, 0);
-    log.append(buffer, static_cast<size_t>(size));
-  }
+    if (size > 0) log.append(buffer, static_cast<size_t>(size));
+    return std::regex_search(log, admin, std::regex("\"admin\":\"([^\"]+)\""));
+  })) << log;
   // From here on nobody reads. 16 MiB of texts may wait, and as many are being written.
   const client::Database db = *client::Database::Open("unix:" + directory.File("sluice"));
   const std::string long_text = absl::StrCat("SELECT 1 -- ", std::string(500000, 'x'));
   for (int i = 0; i < 80; ++i) ASSERT_TRUE(db.Execute(long_text).ok());
-  httplib::Client browser(absl::StrCat("http://", admin.str(1)));
-  EXPECT_GT(MetricIn(browser.Get("/metrics")->body, "sluice_log_lines_dropped_total"), 0);
+  EXPECT_GT(MetricIn(Get(admin.str(1), "/metrics")->body, "sluice_log_lines_dropped_total"), 0);
   close(pipe);
 }
 
@@ -260,8 +262,8 @@ TEST_F(MetricsTest, TagsAreFewWhateverCallersSend) {
 }
 
 TEST_F(MetricsTest, SlowCallsAreLoggedWithoutTheirValues) {
-  const Gateway strict(postgres_->Url(), {"--slow_call=50ms", "--log_format=json"});
-  ASSERT_TRUE(strict.Client().Execute("SELECT pg_sleep(0.1), 'ada@example.org'").ok());
+  const Gateway strict(postgres_->Url(), {"--slow_call=500ms", "--log_format=json"});
+  ASSERT_TRUE(strict.Client().Execute("SELECT pg_sleep(0.6), 'ada@example.org'").ok());
   ASSERT_TRUE(strict.Client().Execute("SELECT 'quick'").ok());
   EXPECT_TRUE(strict.Logs("\"statement\":\"select pg_sleep(?), ?\"")) << strict.log();
   EXPECT_FALSE(absl::StrContains(strict.log(), "ada@"));
@@ -269,10 +271,10 @@ TEST_F(MetricsTest, SlowCallsAreLoggedWithoutTheirValues) {
 }
 
 TEST_F(MetricsTest, ASlowStatementOfATransactionIsLoggedAtItsEnd) {
-  const Gateway strict(postgres_->Url(), {"--slow_call=50ms", "--log_format=json"});
+  const Gateway strict(postgres_->Url(), {"--slow_call=500ms", "--log_format=json"});
   client::Transaction transaction = strict.Client().Begin();
   ASSERT_TRUE(transaction.Execute("SELECT 'quick'").ok());
-  ASSERT_TRUE(transaction.Execute("SELECT pg_sleep(0.1), 'ada@example.org'").ok());
+  ASSERT_TRUE(transaction.Execute("SELECT pg_sleep(0.6), 'ada@example.org'").ok());
   ASSERT_TRUE(transaction.Commit().ok());
   EXPECT_TRUE(strict.Logs("\"statement\":\"select pg_sleep(?), ?\"")) << strict.log();
   EXPECT_FALSE(absl::StrContains(strict.log(), "\"select ?\"")) << strict.log();

@@ -71,21 +71,23 @@ TEST(StartupTest, AnAddressThatIsTakenSaysSo) {
                                 "can not listen on unix:/nonexistent/s: No such file or directory"));
 }
 
-// Stacks take address space, of which a sanitizer needs more than can be left.
+// Stacks take address space, of which ASan needs more than can be left.
 #ifndef __SANITIZE_ADDRESS__
 TEST(StartupTest, APoolThatTheSystemHasNoThreadsForSaysSo) {
   const TempDir directory;
   Process::Options options;
   options.command = {"sh", "-c",
-                     absl::StrCat("ulimit -v 4000000; exec ", testing_support::SluicedPath(), " --pool_size=1000",
-                                  " --listen=unix:", directory.File("sluice"))};
+                     absl::StrCat("ulimit -s 8192; ulimit -v 4000000; exec ", testing_support::SluicedPath(),
+                                  " --pool_size=1000", " --listen=unix:", directory.File("sluice"))};
   options.environment = {{"DATABASE_URL", "postgresql://u@/d?host=/nonexistent"},
                          {"SLUICE_ADMIN_LISTEN", "off"},
                          {"SLUICE_ADMIN_GRPC_LISTEN", "off"}};
   options.output_path = directory.File("output");
-  EXPECT_EQ(Process(options).Wait(), 69);
-  const std::string output = testing_support::ReadFile(options.output_path);
-  EXPECT_TRUE(absl::StrContains(output, "pool_size: no more than ")) << output;
+  Process process(options);
+  const auto output = [&options] { return testing_support::ReadFile(options.output_path); };
+  ASSERT_TRUE(testing_support::Eventually([&process] { return !process.IsRunning(); })) << output();
+  EXPECT_EQ(process.Wait(), 69);
+  EXPECT_TRUE(absl::StrContains(output(), "pool_size: no more than ")) << output();
 }
 #endif
 

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "server/base/mutex.h"
 #include "sluice/v1/database.grpc.pb.h"
 #include "tests/conformance/fixture.h"
@@ -31,6 +32,7 @@ class TraceTest : public ConformanceTest {
   static std::string Execute(const Gateway& gateway, const std::string& sql, const std::string& traceparent) {
     const auto stub = v1::Database::NewStub(grpc::CreateChannel(gateway.address(), grpc::InsecureChannelCredentials()));
     grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
     if (!traceparent.empty()) context.AddMetadata("traceparent", traceparent);
     v1::ExecuteRequest request;
     request.mutable_statement()->set_sql(sql);

@@ -28,8 +28,9 @@ Gateway::Gateway(const std::string& database_url, const std::vector<std::string>
   if (!has_admin_grpc) options.command.push_back("--admin_grpc_listen=off");
   if (!listens) options.command.push_back("--listen=unix:" + directory_.File("sluice"));
   options.command.insert(options.command.end(), flags.begin(), flags.end());
-  options.environment = {{"DATABASE_URL", database_url}, {"SLUICE_DRAIN_DELAY", "50ms"}};
-  options.environment.insert(environment.begin(), environment.end());
+  options.environment = environment;
+  // Unless it is given otherwise.
+  options.environment.insert({{"DATABASE_URL", database_url}, {"SLUICE_DRAIN_DELAY", "50ms"}});
   options.output_path = directory_.File("sluiced.log");
   process_ = std::make_unique<Process>(options);
   const bool started = Eventually([&] {

@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstdio>
-
 namespace sluice::testing_support {
 namespace {
 
@@ -17,7 +15,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
 }  // namespace
 
 Launch::Launch(const std::vector<std::string>& command, const std::map<std::string, std::string>& changes)
-    : arguments_(Pointers(command)) {
+    : arguments_(Pointers(command)), complaint_("can not run " + command[0] + "\n") {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string text = *variable;
     if (changes.count(text.substr(0, text.find('='))) == 0) variables_.push_back(text);
@@ -30,7 +28,8 @@ Launch::Launch(const std::vector<std::string>& command, const std::map<std::stri
 
 void Launch::Execute() const {
   execvpe(arguments_[0], arguments_.data(), environment_.data());
-  std::perror(arguments_[0]);
+  const ssize_t ignored = write(STDERR_FILENO, complaint_.data(), complaint_.size());
+  (void)ignored;
   _exit(127);
 }
 

@@ -11,7 +11,8 @@ namespace sluice::testing_support {
 // allocator's lock just then, and never gives it back to the child (ASan's does not look after that).
 class Launch {
  public:
-  // `command` must outlive it. `changes`: to this program's own environment; an empty value removes a variable.
+  // `command` must outlive it; a program without a slash is looked for in this one's PATH. `changes`: to this
+  // program's own environment; an empty value removes a variable.
   Launch(const std::vector<std::string>& command, const std::map<std::string, std::string>& changes);
   Launch(const Launch&) = delete;
   Launch& operator=(const Launch&) = delete;
@@ -23,6 +24,7 @@ class Launch {
   std::vector<std::string> variables_;
   // Each ends in a null.
   std::vector<char*> arguments_, environment_;
+  std::string complaint_;
 };
 
 }  // namespace sluice::testing_support
