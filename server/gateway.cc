@@ -120,7 +120,7 @@ admin::Controls Gateway::Controls() {
   };
   controls.reload = [this](ReloadWaiter done) { AwaitReload(std::move(done)); };
   controls.drain = [this](std::optional<absl::Duration> grace) {
-    if (grace.has_value()) {
+    if (grace.has_value() && !is_draining_) {
       MutexLock lock(&mu_);
       operators_grace_ = grace;
     }

@@ -15,6 +15,7 @@
 #include "client/cli/status_text.h"
 #include "client/cli/terminal.h"
 #include "client/cpp/error.h"
+#include "server/base/status_macros.h"
 
 namespace sluice::cli {
 namespace {
@@ -71,11 +72,15 @@ absl::Status Drain(const AdminClient& admin, const AdminArguments& arguments) {
   v1::DrainResponse response;
   const absl::Status begun = admin.Call(&v1::Admin::Stub::Drain, request, &response);
   if (!begun.ok()) return begun;
-  Print("draining\n");
-  if (!arguments.wait) return absl::OkStatus();
-  const absl::Status ended = AwaitEnd(admin, before.started_at());
-  if (ended.ok()) Print("it has ended\n");
-  return ended;
+  if (!arguments.json) Print("draining\n");
+  const absl::Status ended = arguments.wait ? AwaitEnd(admin, before.started_at()) : absl::OkStatus();
+  if (!ended.ok()) return ended;
+  if (arguments.json) {
+    Print(AsProtoJson(response));
+  } else if (arguments.wait) {
+    Print("it has ended\n");
+  }
+  return absl::OkStatus();
 }
 
 // Asks for a list, or for what is, and prints it.
@@ -89,6 +94,19 @@ absl::Status Show(const AdminClient& admin,
   return status;
 }
 
+absl::StatusOr<v1::ListCallsResponse> AllCalls(const AdminClient& admin) {
+  v1::ListCallsResponse all;
+  v1::ListCallsRequest request;
+  request.set_page_size(1000);
+  for (;;) {
+    v1::ListCallsResponse page;
+    RETURN_IF_ERROR(admin.Call(&v1::Admin::Stub::ListCalls, request, &page));
+    all.mutable_calls()->MergeFrom(page.calls());
+    if (page.next_page_token().empty()) return all;
+    request.set_page_token(page.next_page_token());
+  }
+}
+
 absl::Status Do(const AdminClient& admin, const AdminArguments& arguments) {
   using Stub = v1::Admin::Stub;
   const absl::Time now = absl::Now();
@@ -100,9 +118,9 @@ absl::Status Do(const AdminClient& admin, const AdminArguments& arguments) {
                     return StatusText(status, now) + RatesText(std::nullopt, snapshot) + ErrorsText(status, now);
                   });
     case AdminAction::kCalls: {
-      v1::ListCallsRequest request;
-      request.set_page_size(1000);
-      return Show(admin, &Stub::ListCalls, request, arguments.json, CallsText);
+      const absl::StatusOr<v1::ListCallsResponse> calls = AllCalls(admin);
+      if (calls.ok()) Print(arguments.json ? AsProtoJson(*calls) : CallsText(*calls));
+      return calls.status();
     }
     case AdminAction::kStatements: {
       v1::ListStatementsRequest request;
@@ -116,7 +134,7 @@ absl::Status Do(const AdminClient& admin, const AdminArguments& arguments) {
       const absl::Status status = admin.Call(&Stub::CancelCall, request, &response);
       if (!status.ok()) return status;
       if (!response.found()) return absl::NotFoundError("no call in progress has this id");
-      Print("asked to end\n");
+      Print(arguments.json ? AsProtoJson(response) : "asked to end\n");
       return status;
     }
     case AdminAction::kResetPool:

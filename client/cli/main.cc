@@ -260,7 +260,7 @@ int Main(int argc, char** argv) {
   if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
   CLI::App app("sluice talks to a Sluice gateway, which serves PostgreSQL over gRPC.", "sluice");
   app.set_version_flag("--version", absl::StrCat("sluice ", kVersion));
-  app.footer("Exit codes: 0 done, 1 the call failed, 2 wrong arguments, 3 no gateway answered.");
+  app.footer("Exit codes: 0 done, 1 the call failed, 2 wrong arguments, 3 no gateway answered, and nothing was run.");
   app.set_help_all_flag("--help-all", "Help of all commands");
   app.option_defaults()->always_capture_default(false);
   app.fallthrough();

@@ -116,9 +116,17 @@ absl::Status WithMetadata(const absl::Status& status, absl::string_view key, abs
   return MakeError(std::move(facts));
 }
 
+absl::Status WithStatementIndex(const absl::Status& status, size_t index) {
+  ErrorFacts facts = FactsOf(status);
+  facts.metadata["statementIndex"] = absl::StrCat(index);
+  if (facts.postgres.has_value()) facts.postgres->set_statement_index(static_cast<int32_t>(index));
+  return MakeError(std::move(facts));
+}
+
 absl::Status WithOutcome(const absl::Status& status, Outcome outcome) {
   ErrorFacts facts = FactsOf(status);
   facts.outcome = outcome;
+  if (outcome == v1::OUTCOME_UNKNOWN || outcome == v1::OUTCOME_COMMITTED) facts.retry_after.reset();
   return MakeError(std::move(facts));
 }
 

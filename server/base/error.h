@@ -1,6 +1,7 @@
 #ifndef SLUICE_SERVER_BASE_ERROR_H_
 #define SLUICE_SERVER_BASE_ERROR_H_
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -48,9 +49,11 @@ Outcome OutcomeOf(const absl::Status& status);
 // Empty when no SQLSTATE is known.
 std::string SqlStateOf(const absl::Status& status);
 
-// The same error with one more metadata entry, such as "statementIndex".
+// The same error with one more metadata entry, such as "parameterIndex".
 absl::Status WithMetadata(const absl::Status& status, absl::string_view key, absl::string_view value);
-// The same error of work of which this became.
+// The same error of this statement of a batch, from 0.
+absl::Status WithStatementIndex(const absl::Status& status, size_t index);
+// The same error of work of which this became; without RetryInfo where that is no longer safe.
 absl::Status WithOutcome(const absl::Status& status, Outcome outcome);
 
 // "NOT_STARTED", "ROLLED_BACK", "UNKNOWN", "COMMITTED"

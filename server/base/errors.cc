@@ -209,7 +209,8 @@ absl::Status ReadInterrupted(absl::string_view why) {
 absl::Status Draining(v1::Outcome outcome) {
   ErrorFacts facts = FactsOf(Refused(StatusCode::kUnavailable, "DRAINING", "this gateway is shutting down"));
   facts.outcome = outcome;
-  if (outcome != v1::OUTCOME_UNKNOWN) facts.retry_after = absl::ZeroDuration();
+  const bool is_undone = outcome == v1::OUTCOME_NOT_STARTED || outcome == v1::OUTCOME_ROLLED_BACK;
+  if (is_undone) facts.retry_after = absl::ZeroDuration();
   return MakeError(std::move(facts));
 }
 

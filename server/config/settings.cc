@@ -177,7 +177,7 @@ const std::vector<Setting>& Settings() {
       {"drain_delay", "SLUICE_DRAIN_DELAY", "500ms", "On SIGTERM, from NOT_SERVING until newcomers are refused, so that load balancers notice first.", kLive},
       {"drain_grace", "SLUICE_DRAIN_GRACE", "10s", "After that, how long calls may take to end.", kLive},
       {"log_format", "SLUICE_LOG_FORMAT", "auto", "json, text, or auto: text on a terminal."},
-      {"echo_sql", "SLUICE_ECHO_SQL", "false", "Logs the text of every statement, never its values.", kLive},
+      {"echo_sql", "SLUICE_ECHO_SQL", "false", "Logs the text of every statement that is served (of a transaction the first 100, 1,000 bytes of each), never its values.", kLive},
       {"slow_call", "SLUICE_SLOW_CALL", "1s", "A statement (but of a stream) that takes the database so long, or a call that does, is logged with its shape, without values; 0s for none.", kLive},
       {"otlp_endpoint", "SLUICE_OTLP_ENDPOINT", "", "http://host:4317 or https://...: a collector of OpenTelemetry that gets, by OTLP over gRPC, what sampled calls did (those with a traceparent whose caller samples them). Needs a sluiced that was built with opentelemetry-cpp."},
       {"port_file", "SLUICE_PORT_FILE", "", "A file that gets the address in use once calls are served; for tests and supervisors."},

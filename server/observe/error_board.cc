@@ -10,15 +10,25 @@ namespace sluice::observe {
 
 void ErrorBoard::Record(const Event& event) {
   const auto* call = std::get_if<CallFinished>(&event);
-  if (call == nullptr || call->status.ok()) return;
+  if (call == nullptr) return;
+  for (const CallFinished::FailedStatement& failed : call->failed_statements) {
+    Note(*call, failed.reason, failed.outcome, failed.sqlstate);
+  }
+  if (call->status.ok()) return;
   const ErrorFacts facts = FactsOf(call->status);
+  Note(*call, facts.reason, std::string(OutcomeName(facts.outcome)),
+       facts.postgres.has_value() ? facts.postgres->sqlstate() : "");
+}
+
+void ErrorBoard::Note(const CallFinished& call, const std::string& reason, const std::string& outcome,
+                      const std::string& sqlstate) {
   ErrorState seen;
-  seen.reason = facts.reason;
-  seen.outcome = std::string(OutcomeName(facts.outcome));
-  if (facts.postgres.has_value()) seen.sqlstate = facts.postgres->sqlstate();
-  seen.method = call->method;
-  seen.caller = call->caller;
-  seen.tag = call->tag;
+  seen.reason = reason;
+  seen.outcome = outcome;
+  seen.sqlstate = sqlstate;
+  seen.method = call.method;
+  seen.caller = call.caller;
+  seen.tag = call.tag;
   seen.last_at = absl::Now();
   MutexLock lock(&mu_);
   ErrorState& entry = entries_[{seen.reason, seen.outcome}];

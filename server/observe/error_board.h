@@ -23,6 +23,9 @@ class ErrorBoard : public Observer {
   std::vector<ErrorState> Latest() const;
 
  private:
+  void Note(const CallFinished& call, const std::string& reason, const std::string& outcome,
+            const std::string& sqlstate);
+
   // Of more, the one that was seen last the longest time ago is forgotten.
   static constexpr size_t kEntriesMax = 50;
 

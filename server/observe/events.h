@@ -147,6 +147,16 @@ struct CallFinished {
   std::string tag;
   // Statement texts, without values; only with --echo_sql.
   std::vector<std::string> statements;
+  // Of an INDEPENDENT batch, which goes well whatever its statements do: those that failed.
+  struct FailedStatement {
+    size_t index = 0;
+    std::string reason;
+    std::string outcome;
+    std::string sqlstate;
+  };
+  std::vector<FailedStatement> failed_statements;
+  // Reasons of what was done again within a turn, each time.
+  std::vector<std::string> conflicts;
   // Of a call whose statements took long: what they are like, without their values. Empty for any other.
   struct SlowStatement {
     std::string shape;

@@ -115,11 +115,19 @@ struct Describe {
     fields["database_ms"] = Milliseconds(e.database_time);
     if (e.attempts > 1) fields["attempts"] = e.attempts;
     if (!e.statements.empty()) fields["statements"] = e.statements;
+    // The first ones, of a thousand.
+    constexpr size_t kFailedMax = 10;
+    for (size_t i = 0; i < e.failed_statements.size() && i < kFailedMax; ++i) {
+      const CallFinished::FailedStatement& failed = e.failed_statements[i];
+      fields["failed"].push_back({{"statement", failed.index}, {"reason", failed.reason}, {"outcome", failed.outcome}});
+      if (!failed.sqlstate.empty()) fields["failed"].back()["sqlstate"] = failed.sqlstate;
+    }
+    if (e.failed_statements.size() > kFailedMax) fields["failed_in_all"] = e.failed_statements.size();
     for (const CallFinished::SlowStatement& slow : e.slow) {
       fields["slow"].push_back(
           {{"fingerprint", absl::StrCat(absl::Hex(slow.fingerprint, absl::kZeroPad16))}, {"statement", slow.shape}});
     }
-    const bool is_well = e.status.ok() && e.slow.empty();
+    const bool is_well = e.status.ok() && e.failed_statements.empty() && e.slow.empty();
     return {is_well ? Level::kInfo : Level::kWarning, "call", std::move(fields)};
   }
 };
@@ -130,6 +138,7 @@ size_t BytesOf(const Event& event) {
   if (const auto* call = std::get_if<CallFinished>(&event)) {
     for (const std::string& statement : call->statements) bytes += statement.size();
     for (const CallFinished::SlowStatement& slow : call->slow) bytes += slow.shape.size();
+    bytes += call->failed_statements.size() * sizeof(CallFinished::FailedStatement);
   }
   return bytes;
 }
@@ -138,7 +147,8 @@ bool IsWorthALine(const Event& event) {
   if (std::holds_alternative<FlightEnded>(event) || std::holds_alternative<CompanyServed>(event)) return false;
   if (std::holds_alternative<CallRetried>(event) || std::holds_alternative<NotificationsCame>(event)) return false;
   const auto* call = std::get_if<CallFinished>(&event);
-  return call == nullptr || !call->status.ok() || !call->statements.empty() || !call->slow.empty();
+  return call == nullptr || !call->status.ok() || !call->failed_statements.empty() || !call->statements.empty() ||
+         !call->slow.empty();
 }
 
 const char* LevelName(Level level) {

@@ -147,6 +147,10 @@ struct Metrics::Families {
     if (e.round_trips > 0) of_method.database.Observe(ToSeconds(e.database_time));
     if (e.is_repeated) replayed.Add({}).Increment();
     if (e.method == "Transact" && !e.is_committed) rollbacks.Add({{"cause", CauseOf(e.status)}}).Increment();
+    for (const std::string& reason : e.conflicts) retries.Add({{"reason", reason}}).Increment();
+    for (const CallFinished::FailedStatement& failed : e.failed_statements) {
+      CountError(e.method, failed.reason, failed.outcome);
+    }
     if (!e.status.ok()) CountError(e);
   }
   // Why a transaction was not committed.
@@ -177,12 +181,16 @@ struct Metrics::Families {
     const ErrorFacts facts = FactsOf(e.status);
     // One of a closed set: what a function makes up (ERRCODE = 'XY123') is POSTGRES_ERROR.
     const std::string reason = facts.reason.empty() ? "other" : facts.reason;
-    errors.Add({{"reason", reason}, {"outcome", std::string(OutcomeName(facts.outcome))}}).Increment();
-    if (facts.outcome == v1::OUTCOME_UNKNOWN) unknown.Add({{"method", e.method}}).Increment();
+    CountError(e.method, reason, std::string(OutcomeName(facts.outcome)));
     const bool is_shed = reason == "GATEWAY_OVERLOADED" || reason == "QUEUE_TIMEOUT" || reason == "DRAINING";
     if (is_shed && facts.outcome == v1::OUTCOME_NOT_STARTED) {
       shed.Add({{"priority", NameOf(e.priority)}, {"reason", reason}}).Increment();
     }
+  }
+
+  void CountError(const std::string& method, const std::string& reason, const std::string& outcome) {
+    errors.Add({{"reason", reason}, {"outcome", outcome}}).Increment();
+    if (outcome == OutcomeName(v1::OUTCOME_UNKNOWN)) unknown.Add({{"method", method}}).Increment();
   }
 
   void operator()(const FlightEnded& e) {

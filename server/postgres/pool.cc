@@ -86,7 +86,7 @@ class Pool::Worker {
     }
     pool_.gate_.Opened();
     static thread_local absl::BitGen random;
-    age_max_ = options->age_max * absl::Uniform(random, 0.75, 1.0);
+    age_factor_ = absl::Uniform(random, 0.75, 1.0);
     idle_since_ = absl::Now();
     pool_.OnOpened(*connection_, absl::Now() - begin);
     return true;
@@ -150,7 +150,8 @@ class Pool::Worker {
 
   void Judge() {
     const absl::Time now = absl::Now();
-    if (std::optional<absl::string_view> why = WhyDiscard(*connection_, age_max_, now)) return Close(*why);
+    const absl::Duration age_max = pool_.options()->age_max * age_factor_;
+    if (std::optional<absl::string_view> why = WhyDiscard(*connection_, age_max, now)) return Close(*why);
     if (connection_->answered()) pool_.OnProven();
   }
 
@@ -170,7 +171,8 @@ class Pool::Worker {
   const bool warm_;
   std::unique_ptr<Connection> connection_;
   int generation_ = 0;
-  absl::Duration age_max_;
+  // Of Options::age_max.
+  double age_factor_ = 1;
   absl::Time idle_since_;
 };
 

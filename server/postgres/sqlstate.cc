@@ -25,7 +25,6 @@ using Rules = absl::flat_hash_map<absl::string_view, Rule>;
 // clang-format off
 const Rules& ExactRules() {
   static const auto& rules = *new Rules{
-      {"08P01", {StatusCode::kInternal}},
       {"0L000", {StatusCode::kPermissionDenied}},
       {"0LP01", {StatusCode::kPermissionDenied}},
       {"0P000", {StatusCode::kPermissionDenied}},
@@ -124,13 +123,6 @@ Rule RuleOf(absl::string_view sqlstate) {
   return by_class != ClassRules().end() ? by_class->second : Rule{StatusCode::kUnknown};
 }
 
-std::string ReasonOfSqlState(absl::string_view sqlstate) {
-  // 25006 is also how a read-only call refuses a write.
-  if (sqlstate == "25006") return "READ_ONLY";
-  const absl::string_view name = ConditionName(sqlstate);
-  return name.empty() ? "POSTGRES_ERROR" : std::string(name);
-}
-
 // Fields are cut: a hostile function can make them as long as it likes, and the whole of a
 // status's details must stay under 4 KiB.
 v1::PostgresError ToProto(const ServerError& error, int position) {
@@ -156,6 +148,13 @@ absl::Duration RetryDelay(absl::string_view sqlstate) {
 }
 
 }  // namespace
+
+std::string ReasonOfSqlState(absl::string_view sqlstate) {
+  // 25006 is also how a read-only call refuses a write.
+  if (sqlstate == "25006") return "READ_ONLY";
+  const absl::string_view name = ConditionName(sqlstate);
+  return name.empty() ? "POSTGRES_ERROR" : std::string(name);
+}
 
 absl::StatusCode CodeOfSqlState(absl::string_view sqlstate) { return RuleOf(sqlstate).code; }
 

@@ -28,7 +28,6 @@ class CopyIn {
   const std::string& command() const { return plan_.statements[0].bound.text; }
   size_t bytes() const { return plan_.bytes(); }
   admission::Priority priority() const { return plan_.priority; }
-  const std::string& tag() const { return plan_.tag; }
 
  private:
   explicit CopyIn(Plan plan) : plan_(std::move(plan)) {}

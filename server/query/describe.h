@@ -21,7 +21,6 @@ class Description {
   TurnEnd Find(TypeCatalog* types, Turn* turn, v1::DescribeResponse* response) const;
   size_t bytes() const { return plan_.bytes() + look_.size() + explain_.size(); }
   admission::Priority priority() const { return plan_.priority; }
-  const std::string& tag() const { return plan_.tag; }
 
  private:
   postgres::FlightReport Fly(bool looks, Turn* turn) const;

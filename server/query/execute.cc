@@ -81,8 +81,7 @@ TurnEnd FlyOne(const Plan& plan, size_t index, TypeCatalog* types, Turn* turn, R
 }
 
 google::rpc::Status ErrorOf(const Plan& plan, size_t index, const absl::Status& status, ReplyRoom* room) {
-  return room->TakeError(WithMetadata(status, "statementIndex", absl::StrCat(index)),
-                         plan.statements.size() - index - 1);
+  return room->TakeError(WithStatementIndex(status, index), plan.statements.size() - index - 1);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "server/base/error.h"
 #include "server/base/errors.h"
 #include "server/base/status_macros.h"
+#include "server/postgres/sqlstate.h"
 #include "server/query/outcome.h"
 
 namespace sluice::query {
@@ -61,7 +62,7 @@ void AdmitFirstFlight(FlightFailure* failure) {
 }  // namespace
 
 absl::Status NameStatement(const Plan& plan, size_t index, const absl::Status& status) {
-  return plan.is_batch ? WithMetadata(status, "statementIndex", absl::StrCat(index)) : status;
+  return plan.is_batch ? WithStatementIndex(status, index) : status;
 }
 
 absl::Status CheckStrings(const Plan& plan, const Leg& leg, const Turn& turn) {
@@ -87,14 +88,19 @@ absl::StatusOr<FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn
   while (report.failure.has_value() && MayRerun(*report.failure, false) == Rerun::kConflict &&
          turn->cost().reruns < kRerunsMax) {
     ++turn->cost().reruns;
-    ++turn->cost().attempts;
-    turn->PauseBriefly();
+    PauseForAnother(*report.failure, turn);
     report = turn->Fly(flight);
   }
   // A stream takes as long as its client likes.
   const bool is_streamed = streams.sink() != nullptr || streams.copy_in != nullptr;
   if (report.round_trips > 0 && !is_streamed) RecordUse(plan, leg, turn);
   return report;
+}
+
+void PauseForAnother(const FlightFailure& failure, Turn* turn) {
+  ++turn->cost().attempts;
+  turn->cost().conflicts.push_back(postgres::ReasonOfSqlState(failure.error.sqlstate));
+  turn->PauseBriefly();
 }
 
 void RecordUse(const Plan& plan, const Leg& leg, Turn* turn) {

@@ -30,6 +30,9 @@ absl::Status NameStatement(const Plan& plan, size_t index, const absl::Status& s
 absl::StatusOr<postgres::FlightReport> FlyLeg(const Plan& plan, const Leg& leg, Turn* turn,
                                               const postgres::Streams& streams = postgres::Streams());
 
+// Before another try in this turn at what failed by the luck of concurrency. Counts it.
+void PauseForAnother(const postgres::FlightFailure& failure, Turn* turn);
+
 // Of a leg whose flight was the turn's last one, for those who ask what statements take, and which were slow.
 void RecordUse(const Plan& plan, const Leg& leg, Turn* turn);
 

@@ -186,8 +186,7 @@ Once::End Once::EndOfLook(const FlightFailure& failure) {
 Once::End Once::RolledBack(const FlightFailure& failure, const absl::Status& status) {
   turn_.Undo();
   if (MayRerun(failure, /*looks_read_only=*/false) == Rerun::kConflict && MayTryAgain()) {
-    ++turn_.cost().attempts;
-    turn_.PauseBriefly();
+    PauseForAnother(failure, &turn_);
     return std::nullopt;
   }
   return TurnEnd{Told(WithOutcome(status, v1::OUTCOME_ROLLED_BACK))};

@@ -42,16 +42,19 @@ absl::StatusOr<admission::Priority> PriorityOf(const v1::CallOptions& options) {
 }
 
 // Nothing that could end the comment which it goes into.
-absl::StatusOr<std::string> TagOf(const v1::CallOptions& options) {
+bool IsTag(absl::string_view text) {
   constexpr size_t kTagBytesMax = 64;
   const auto is_good = [](unsigned char c) {
     return absl::ascii_isalnum(c) || absl::string_view("_.:/-").find(static_cast<char>(c)) != absl::string_view::npos;
   };
-  if (options.tag().size() > kTagBytesMax || !absl::c_all_of(options.tag(), is_good)) {
-    return errors::InvalidField("options.tag", "has more than 64 characters, or others than A-Z a-z 0-9 _ . : / -");
-  }
-  return options.tag();
+  return text.size() <= kTagBytesMax && absl::c_all_of(text, is_good);
 }
+
+}  // namespace
+
+std::string TagOrNone(const v1::CallOptions& options) { return IsTag(options.tag()) ? options.tag() : ""; }
+
+namespace {
 
 // Behind a statement, on a line of its own: it may end in a -- comment.
 std::string Comment(const std::string& tag) { return tag.empty() ? "" : absl::StrCat("\n/*tag='", tag, "'*/"); }
@@ -95,7 +98,10 @@ absl::StatusOr<Plan> PlanAllowedFrame(const v1::CallOptions& options, const v1::
   Plan plan;
   ASSIGN_OR_RETURN(plan.isolation, IsolationOf(transaction));
   ASSIGN_OR_RETURN(plan.priority, PriorityOf(options));
-  ASSIGN_OR_RETURN(plan.tag, TagOf(options));
+  if (!IsTag(options.tag())) {
+    return errors::InvalidField("options.tag", "has more than 64 characters, or others than A-Z a-z 0-9 _ . : / -");
+  }
+  plan.tag = options.tag();
   plan.read_only = options.read_only() || transaction.read_only();
   plan.request_id = std::move(id);
   plan.deferrable = transaction.deferrable();
@@ -145,7 +151,7 @@ absl::Status AddStatements(absl::Span<const v1::Statement* const> statements, bo
   for (const v1::Statement* statement : statements) {
     const absl::Status added = AddStatement(*statement, share_transaction, caller, limits, book, plan);
     if (!added.ok()) {
-      return plan->is_batch ? WithMetadata(added, "statementIndex", absl::StrCat(plan->statements.size())) : added;
+      return plan->is_batch ? WithStatementIndex(added, plan->statements.size()) : added;
     }
     bytes += plan->statements.back().bound.text.size();
     if (bytes > limits.bind.bound_bytes_max) {

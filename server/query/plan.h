@@ -76,6 +76,9 @@ struct Plan {
   size_t bytes() const;
 };
 
+// The caller's tag; none if it is not one.
+std::string TagOrNone(const v1::CallOptions& options);
+
 // The request must outlive the plan. Errors: those of codec::Bind with the statement's
 // index in a batch, INVALID_FIELD, REQUEST_TOO_LARGE, STATEMENT_NOT_ALLOWED,
 // ACTIVE_SQL_TRANSACTION.

@@ -10,6 +10,8 @@ namespace sluice::query {
 // gRPC carries in its trailers. Under 4 KiB: larger trailers are replaced by the
 // transport with an unrelated error, so the largest details are dropped first.
 google::rpc::Status ToRpcStatus(const absl::Status& status);
+// The error, with those details that it still has.
+absl::Status FromRpcStatus(const google::rpc::Status& rpc);
 
 }  // namespace sluice::query
 

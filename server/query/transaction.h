@@ -25,7 +25,6 @@ class Transaction {
 
   absl::Duration idle_timeout() const { return idle_timeout_; }
   admission::Priority priority() const { return frame_.priority; }
-  const std::string& tag() const { return frame_.tag; }
 
   // From the first step to the end. Asks for another turn only if the first flight was not started.
   TurnEnd Converse(TypeCatalog* types, Turn* turn, Conversation* talk);

@@ -27,6 +27,8 @@ struct CallCost {
   // Times that the work was done and had to be done again: bounded, unlike attempts that
   // found a dead connection.
   int reruns = 0;
+  // Why it was done again within a turn (SERIALIZATION_FAILURE, DEADLOCK_DETECTED), each time.
+  std::vector<std::string> conflicts;
   int backend_pid = 0;  // 0 behind a pooler
   int flight_statements = 0;
   // Of an independent batch: the statement whose turn it is.

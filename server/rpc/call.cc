@@ -172,6 +172,8 @@ void Call::Finish(const absl::Status& status) {
   event.is_repeated = cost_.is_repeated;
   event.is_committed = cost_.is_committed;
   event.tag = work_->tag();
+  if (status.ok()) event.failed_statements = work_->FailedStatements();
+  event.conflicts = cost_.conflicts;
   if (facts_.caller_trace.has_value()) event.trace_id = facts_.caller_trace->trace_id;
   event.trace = trace_;
   if (facts_.echo_sql) event.statements = work_->StatementTexts();

@@ -23,6 +23,7 @@ class CopyIn : public RequestWork {
     in_.incoming().set_first_limit(limits.query.sender_silence_max);
     v1::CopyInRequest request;
     RETURN_IF_ERROR(ParseRequest(bytes, limits.request_bytes_max, &request));
+    set_tag(request.header().options());
     if (!request.has_header()) return errors::InvalidField("header", "the first message is the header");
     ASSIGN_OR_RETURN(query::CopyIn copy, query::CopyIn::Of(request.header(), caller, limits.query));
     copy_.emplace(std::move(copy));
@@ -31,7 +32,6 @@ class CopyIn : public RequestWork {
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return copy_->priority(); }
-  std::string tag() const override { return copy_->tag(); }
   query::TurnEnd Run(query::Turn* turn) override { return copy_->Run(turn, &in_, &response_); }
   void StopWaiting(const absl::Status& why) override { in_.incoming().StopWaiting(why); }
   const google::protobuf::Message* response() const override { return &response_; }
@@ -50,13 +50,13 @@ class CopyOut : public RequestWork {
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller, const Limits& limits) override {
     RETURN_IF_ERROR(ParseRequest(bytes, limits.request_bytes_max, &request_));
+    set_tag(request_.options());
     ASSIGN_OR_RETURN(plan_, query::PlanCopyOut(request_, caller, limits.query, &shop_.book));
     return absl::OkStatus();
   }
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return plan_.priority; }
-  std::string tag() const override { return plan_.tag; }
   query::TurnEnd Run(query::Turn* turn) override { return query::CopyOut(plan_, turn, stream_.get()); }
   void StopWaiting(const absl::Status&) override { stream_->StopWaiting(); }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }

@@ -126,7 +126,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* DatabaseService::Listen(grpc::Callba
   auto* reactor = new ListenReactor(&calls_, context, options()->stream_stall_max);
   absl::StatusOr<Subscription::Facts> facts = PrepareListen(*context, *request);
   if (!facts.ok()) {
-    Refuse("Listen", "", TraceOf(*context), facts.status(), reactor);
+    Refuse("Listen", "", "", TraceOf(*context), facts.status(), reactor);
   } else {
     reactor->Begin(std::make_shared<Subscription>(*std::move(facts), reactor->outgoing(), hub_, &observer_));
   }
@@ -167,7 +167,7 @@ absl::Status DatabaseService::Admit() const {
 
 template <typename Reactor>
 void DatabaseService::Await(const char* method, Reactor* reactor, std::function<bool(const grpc::ByteBuffer&)> open) {
-  if (const absl::Status full = Admit(); !full.ok()) return Refuse(method, "", std::nullopt, full, reactor);
+  if (const absl::Status full = Admit(); !full.ok()) return Refuse(method, "", "", std::nullopt, full, reactor);
   reactor->Begin(std::move(open));
 }
 
@@ -194,7 +194,7 @@ std::shared_ptr<Call> DatabaseService::Open(const char* method, std::unique_ptr<
                             : TimeBudget::Of(facts.arrived_at, held ? options->stream_timeout : options->call_timeout);
 
   const auto refuse = [&](const absl::Status& status) {
-    Refuse(method, facts.caller.name, facts.caller_trace, status, entry);
+    Refuse(method, facts.caller.name, work->tag(), facts.caller_trace, status, entry);
     return nullptr;
   };
   if (const absl::Status full = Admit(); !full.ok()) return refuse(full);
@@ -210,7 +210,7 @@ std::shared_ptr<Call> DatabaseService::Open(const char* method, std::unique_ptr<
   return call;
 }
 
-void DatabaseService::Refuse(const char* method, const std::string& caller,
+void DatabaseService::Refuse(const char* method, const std::string& caller, const std::string& tag,
                              const std::optional<observe::TraceParent>& trace, const absl::Status& status,
                              Entry* entry) {
   observe::CallFinished event;
@@ -218,6 +218,8 @@ void DatabaseService::Refuse(const char* method, const std::string& caller,
   if (trace.has_value() && trace->sampled) event.trace = std::make_shared<const observe::CallTrace>(*trace);
   event.method = method;
   event.caller = caller;
+  event.tag = tag;
+  event.attempts = 0;
   event.status = status;
   observer_.Record(event);
   entry->Finish(status, nullptr);

@@ -102,8 +102,8 @@ class DatabaseService
   absl::StatusOr<Subscription::Facts> PrepareListen(const grpc::CallbackServerContext& context,
                                                     const grpc::ByteBuffer& bytes) const;
   // Ends what has not become a call, and says so in the log.
-  void Refuse(const char* method, const std::string& caller, const std::optional<observe::TraceParent>& trace,
-              const absl::Status& status, Entry* entry);
+  void Refuse(const char* method, const std::string& caller, const std::string& tag,
+              const std::optional<observe::TraceParent>& trace, const absl::Status& status, Entry* entry);
 
   std::shared_ptr<const Options> options() const;
 

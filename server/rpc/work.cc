@@ -9,6 +9,7 @@
 #include "server/query/describe.h"
 #include "server/query/execute.h"
 #include "server/query/ping.h"
+#include "server/query/rpc_status.h"
 #include "server/query/stream_rows.h"
 #include "server/query/transaction.h"
 #include "server/rpc/outgoing.h"
@@ -23,6 +24,7 @@ class Execute : public RequestWork {
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller, const Limits& limits) override {
     RETURN_IF_ERROR(ParseRequest(bytes, limits.request_bytes_max, &request_));
+    set_tag(request_.options());
     ASSIGN_OR_RETURN(plan_, query::PlanExecute(request_, caller, limits.query, &shop_.book));
     return absl::OkStatus();
   }
@@ -51,7 +53,6 @@ class Execute : public RequestWork {
   }
 
   admission::Priority priority() const override { return plan_.priority; }
-  std::string tag() const override { return plan_.tag; }
   std::shared_ptr<const sql::KnownStatement> statement() const override { return plan_.statements[0].bound.known; }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
@@ -70,6 +71,7 @@ class Batch : public RequestWork {
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller, const Limits& limits) override {
     RETURN_IF_ERROR(ParseRequest(bytes, limits.request_bytes_max, &request_));
+    set_tag(request_.options());
     ASSIGN_OR_RETURN(plan_, query::PlanBatch(request_, caller, limits.query, &shop_.book));
     return absl::OkStatus();
   }
@@ -85,9 +87,18 @@ class Batch : public RequestWork {
     query::GiveUpRest(plan_, status, refusal, cost, &response_);
     return absl::OkStatus();
   }
+  std::vector<observe::CallFinished::FailedStatement> FailedStatements() const override {
+    std::vector<observe::CallFinished::FailedStatement> failed;
+    for (int i = 0; i < response_.results_size(); ++i) {
+      if (!response_.results(i).has_error()) continue;
+      const ErrorFacts facts = FactsOf(query::FromRpcStatus(response_.results(i).error()));
+      failed.push_back({static_cast<size_t>(i), facts.reason, std::string(OutcomeName(facts.outcome)),
+                        facts.postgres.has_value() ? facts.postgres->sqlstate() : ""});
+    }
+    return failed;
+  }
 
   admission::Priority priority() const override { return plan_.priority; }
-  std::string tag() const override { return plan_.tag; }
   std::shared_ptr<const sql::KnownStatement> statement() const override { return plan_.statements[0].bound.known; }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + plan_.bytes(); }
@@ -113,6 +124,7 @@ class Describe : public RequestWork {
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller, const Limits& limits) override {
     RETURN_IF_ERROR(ParseRequest(bytes, limits.request_bytes_max, &request_));
+    set_tag(request_.options());
     ASSIGN_OR_RETURN(query::Description description,
                      query::Description::Of(&request_, caller, limits.query, &shop_.book));
     description_.emplace(std::move(description));
@@ -124,7 +136,6 @@ class Describe : public RequestWork {
     return description_->Find(&shop_.types, turn, &response_);
   }
   admission::Priority priority() const override { return description_->priority(); }
-  std::string tag() const override { return description_->tag(); }
   const google::protobuf::Message* response() const override { return &response_; }
   size_t bytes() const override { return request_.SpaceUsedLong() + description_->bytes(); }
   std::vector<std::string> StatementTexts() const override { return {request_.statement().sql()}; }
@@ -157,13 +168,13 @@ class Stream : public RequestWork {
 
   absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller, const Limits& limits) override {
     RETURN_IF_ERROR(ParseRequest(bytes, limits.request_bytes_max, &request_));
+    set_tag(request_.options());
     ASSIGN_OR_RETURN(plan_, query::PlanStream(request_, caller, limits.query, &shop_.book));
     return absl::OkStatus();
   }
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return plan_.priority; }
-  std::string tag() const override { return plan_.tag; }
   std::shared_ptr<const sql::KnownStatement> statement() const override { return plan_.statements[0].bound.known; }
   query::TurnEnd Run(query::Turn* turn) override { return query::StreamRows(plan_, &shop_.types, turn, stream_.get()); }
   void StopWaiting(const absl::Status&) override { stream_->StopWaiting(); }
@@ -186,6 +197,7 @@ class Transact : public RequestWork, private query::Conversation {
     in_.set_bytes_max(limits.request_bytes_max);
     v1::TransactRequest request;
     RETURN_IF_ERROR(ParseRequest(bytes, limits.request_bytes_max, &request));
+    set_tag(request.begin().options());
     if (!request.has_begin()) return errors::InvalidField("begin", "the first request begins the transaction");
     ASSIGN_OR_RETURN(query::Transaction transaction,
                      query::Transaction::Begin(request.begin(), caller, limits.query, &shop_.book));
@@ -196,7 +208,6 @@ class Transact : public RequestWork, private query::Conversation {
 
   admission::Lane lane() const override { return admission::Lane::kHeld; }
   admission::Priority priority() const override { return transaction_->priority(); }
-  std::string tag() const override { return transaction_->tag(); }
   query::TurnEnd Run(query::Turn* turn) override {
     ++shop_.transactions_open;
     query::TurnEnd end = transaction_->Converse(&shop_.types, turn, this);

@@ -14,6 +14,7 @@
 #include "google/protobuf/message.h"
 #include "server/admission/line.h"
 #include "server/auth/caller.h"
+#include "server/observe/events.h"
 #include "server/query/ledger.h"
 #include "server/query/message_stream.h"
 #include "server/query/plan.h"
@@ -63,8 +64,10 @@ class Work {
   virtual const google::protobuf::Message* response() const { return nullptr; }
   // Memory that it holds before its first turn.
   virtual size_t bytes() const = 0;
+  // Of one that goes well whatever its statements do.
+  virtual std::vector<observe::CallFinished::FailedStatement> FailedStatements() const { return {}; }
   // As its caller calls it; may be empty.
-  virtual std::string tag() const { return ""; }
+  virtual std::string tag() const = 0;
   // Its first statement, where it has one from the beginning; on any thread.
   virtual std::shared_ptr<const sql::KnownStatement> statement() const { return nullptr; }
   // Texts for --echo_sql, and of what is slow.
@@ -81,6 +84,15 @@ class RequestWork : public Work {
 
   // Reads the request and checks it as far as that can be done without a connection.
   virtual absl::Status Prepare(const grpc::ByteBuffer& bytes, const auth::Caller& caller, const Limits& limits) = 0;
+
+  std::string tag() const override { return tag_; }
+
+ protected:
+  // Once its request is read: what is refused then has its tag, too.
+  void set_tag(const v1::CallOptions& options) { tag_ = query::TagOrNone(options); }
+
+ private:
+  std::string tag_;
 };
 
 // What all work on one database shares.

@@ -40,6 +40,7 @@ TEST_F(BatchTest, TheFirstErrorRollsAllBackAndIsNamed) {
   EXPECT_EQ(Reason(results), "CHECK_VIOLATION");
   const ErrorFacts facts = FactsOf(results.status());
   EXPECT_EQ(facts.metadata.at("statementIndex"), "1");
+  EXPECT_EQ(facts.postgres->statement_index(), 1);
   EXPECT_EQ(facts.outcome, v1::OUTCOME_ROLLED_BACK);
   EXPECT_EQ(*db().Execute("SELECT balance FROM accounts WHERE id = 2")->Scalar<int32_t>(), 0);
 }

@@ -67,7 +67,7 @@ TEST_F(CliAdminTest, ACallIsSeenAndCanBeCancelled) {
   const std::string row = calls.substr(calls.find('\n') + 1);
   int64_t id = 0;
   ASSERT_TRUE(absl::SimpleAtoi(row.substr(0, row.find("  ", row.find_first_not_of(' '))), &id)) << calls;
-  EXPECT_EQ(Run({"admin", "cancel", absl::StrCat(id)}).output, "asked to end\n");
+  EXPECT_EQ(Run({"admin", "cancel", absl::StrCat(id), "--json"}).output, "{\n \"found\": true\n}\n");
   EXPECT_EQ(end.get(), "CANCELLED_BY_OPERATOR");
   EXPECT_TRUE(Eventually([this, id] {
     const Ended again = Run({"admin", "cancel", absl::StrCat(id)});

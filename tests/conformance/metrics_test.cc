@@ -23,6 +23,13 @@ using testing_support::Gateway;
 
 using MetricsTest = AdminTest;
 
+client::Database OneThatDoesNotRetry(const Gateway& gateway) {
+  client::Database::Options once;
+  once.target = gateway.address();
+  once.retries_max = 0;
+  return *client::Database::Open(once);
+}
+
 TEST_F(MetricsTest, CountWhatWasDone) {
   ASSERT_TRUE(Eventually([this] { return Metric("sluice_ready") == 1; }));
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(db_.Execute("SELECT generate_series(1, 10)").ok());
@@ -149,10 +156,7 @@ TEST_F(MetricsTest, CountTriesAndRetries) {
 TEST_F(MetricsTest, CountWhatWasShed) {
   const Gateway narrow(postgres_->Url(),
                        {"--admin_listen=127.0.0.1:0", "--log_format=json", "--pool_size=1", "--line_length_max=1"});
-  client::Database::Options once;
-  once.target = narrow.address();
-  once.retries_max = 0;
-  const client::Database db = *client::Database::Open(once);
+  const client::Database db = OneThatDoesNotRetry(narrow);
   testing_support::Direct blocker = Direct();
   blocker.Run("SELECT pg_advisory_lock(79)");
   const auto await_lock = [&db] { return db.Execute("SELECT pg_advisory_xact_lock(79)").status(); };
@@ -166,6 +170,35 @@ TEST_F(MetricsTest, CountWhatWasShed) {
   blocker.Run("SELECT pg_advisory_unlock(79)");
   EXPECT_TRUE(flies.get().ok());
   EXPECT_TRUE(waits.get().ok());
+}
+
+// Whose batch is OK all the same.
+TEST_F(MetricsTest, CountStatementsOfABatchThatFailed) {
+  ASSERT_TRUE(db_.ExecuteIndependent({client::Statement("SELECT 1"), client::Statement("SELECT 1 / 0")}).ok());
+  EXPECT_EQ(Metric(R"(sluice_requests_total{code="OK",method="ExecuteBatch",tag=""})"), 1);
+  EXPECT_EQ(Metric(R"(sluice_errors_total{outcome="ROLLED_BACK",reason="DIVISION_BY_ZERO"})"), 1) << Metrics();
+  EXPECT_TRUE(observed_.Logs(
+      R"("failed":[{"statement":1,"reason":"DIVISION_BY_ZERO","outcome":"ROLLED_BACK","sqlstate":"22012"}])"))
+      << observed_.log();
+  const std::string page = Get(observed_, "/statusz.json")->body;
+  EXPECT_TRUE(absl::StrContains(page, "DIVISION_BY_ZERO")) << page;
+}
+
+TEST_F(MetricsTest, CountConflictsThatWereTriedAgain) {
+  const client::Database db = OneThatDoesNotRetry(observed_);
+  Direct().Run(
+      "CREATE OR REPLACE FUNCTION conflict() RETURNS int LANGUAGE plpgsql AS "
+      "$$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $$");
+  EXPECT_EQ(Reason(db.Execute("SELECT conflict()")), "SERIALIZATION_FAILURE");
+  EXPECT_EQ(Metric(R"(sluice_retries_total{reason="SERIALIZATION_FAILURE"})"), 2) << Metrics();
+  EXPECT_EQ(Metric(R"(sluice_attempts_total{method="Execute"})"), 3);
+}
+
+TEST_F(MetricsTest, CountWhatIsRefusedByItsTag) {
+  EXPECT_EQ(Reason(db_.Execute(client::Statement("COMMIT"), Tagged("checkout.pay"))), "TRANSACTION_CONTROL");
+  EXPECT_EQ(Metric(R"(sluice_requests_total{code="FAILED_PRECONDITION",method="Execute",tag="checkout.pay"})"), 1)
+      << Metrics();
+  EXPECT_EQ(Metric(R"(sluice_attempts_total{method="Execute"})"), 0);
 }
 
 TEST_F(MetricsTest, CountAnswersThatWereRepeated) {

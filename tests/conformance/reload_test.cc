@@ -96,6 +96,13 @@ TEST_F(ReloadTest, APoolGrowsAndShrinksUnderItsCalls) {
   EXPECT_TRUE(db.Execute("SELECT 1").ok());
 }
 
+TEST_F(ReloadTest, AnAgeIsAlsoThatOfConnectionsThatAreOpen) {
+  const std::unique_ptr<Gateway> gateway = Start();
+  Configure("connection_age_max = 1s\n");
+  EXPECT_EQ(Reload(*gateway), "connection_age_max");
+  EXPECT_TRUE(gateway->Logs("\"event\":\"connection_discarded\"")) << gateway->log();
+}
+
 TEST_F(ReloadTest, ANewPasswordIsTakenAndNoCallFails) {
   const std::unique_ptr<Gateway> gateway = Start();
   std::atomic<bool> done{false};
