@@ -73,10 +73,9 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const config::RawSetting
                                                              gateway->line_.get(), gateway->hub_.get(), observer);
   ASSIGN_OR_RETURN(gateway->server_,
                    rpc::Server::Start(ServerOptions(config), std::move(files.certificates), gateway->service_.get()));
-  absl::StatusOr<std::unique_ptr<postgres::Pool>> pool =
-      postgres::Pool::Open(PoolOptions(config), gateway->line_.get(), observer);
-  if (!pool.ok()) return absl::UnavailableError(absl::StrCat("pool_size: ", pool.status().message()));
-  gateway->pool_ = *std::move(pool);
+  gateway->pool_ = std::make_unique<postgres::Pool>(PoolOptions(config), gateway->line_.get(), observer);
+  const absl::Status has_threads = gateway->pool_->PrepareFor(config.pool_size);
+  if (!has_threads.ok()) return absl::UnavailableError(absl::StrCat("pool_size: ", has_threads.message()));
   RETURN_IF_ERROR(gateway->OpenAdminPorts());
   gateway->readiness_ = std::make_unique<Readiness>(gateway->pool_.get(), [gateway = gateway.get()](bool ready) {
     gateway->SetReady(ready);
@@ -190,6 +189,8 @@ void Gateway::Abandon() {
   line_->RefuseAll(errors::Draining());
   if (hub_ != nullptr) hub_->Close();
   service_->calls().Drain();
+  // Whoever is on a connection hears what became of the work.
+  AwaitCalls(absl::Now() + absl::Seconds(3));
   server_->Shutdown(absl::Now() + absl::Milliseconds(100));
 }
 

@@ -76,7 +76,7 @@ absl::Status Connection::Told(const absl::Status& status, bool may_be_done) {
   const ErrorFacts facts = FactsOf(status);
   // A verdict on the work says that it had not been done before; that this try has come to nothing does not.
   const bool is_of_this_try = facts.outcome == v1::OUTCOME_NOT_STARTED || facts.retry_after.has_value();
-  return is_of_this_try ? WithOutcome(status, v1::OUTCOME_UNKNOWN) : status;
+  return is_of_this_try ? PerhapsDoneBefore(status) : status;
 }
 
 bool Connection::WaitToTryAgain(const absl::Status& status, bool may_repeat, int tries, absl::Time deadline) const {

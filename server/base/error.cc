@@ -130,4 +130,10 @@ absl::Status WithOutcome(const absl::Status& status, Outcome outcome) {
   return MakeError(std::move(facts));
 }
 
+absl::Status PerhapsDoneBefore(const absl::Status& status) {
+  ErrorFacts facts = FactsOf(status);
+  facts.outcome = v1::OUTCOME_UNKNOWN;
+  return MakeError(std::move(facts));
+}
+
 }  // namespace sluice

@@ -55,6 +55,9 @@ absl::Status WithMetadata(const absl::Status& status, absl::string_view key, abs
 absl::Status WithStatementIndex(const absl::Status& status, size_t index);
 // The same error of work of which this became; without RetryInfo where that is no longer safe.
 absl::Status WithOutcome(const absl::Status& status, Outcome outcome);
+// The same error of work that an earlier try may have done, and that can be tried again for all that (a read, or by its
+// request_id): UNKNOWN, and its RetryInfo stays.
+absl::Status PerhapsDoneBefore(const absl::Status& status);
 
 // "NOT_STARTED", "ROLLED_BACK", "UNKNOWN", "COMMITTED"
 absl::string_view OutcomeName(Outcome outcome);

@@ -17,5 +17,11 @@ TEST(ErrorTest, NobodyIsInvitedToDoAgainWhatMayBeDone) {
   }
 }
 
+TEST(ErrorTest, WhatMayBeDoneAndCanBeRepeatedKeepsItsInvitation) {
+  const ErrorFacts facts = FactsOf(PerhapsDoneBefore(errors::TransactionLost("x")));
+  EXPECT_EQ(facts.outcome, v1::OUTCOME_UNKNOWN);
+  EXPECT_TRUE(facts.retry_after.has_value());
+}
+
 }  // namespace
 }  // namespace sluice

@@ -133,7 +133,7 @@ struct CallFinished {
   absl::Duration queue_time;
   absl::Duration database_time;
   int round_trips = 0;
-  int attempts = 1;
+  int attempts = 0;
   // Answered with what another call got, now or (with a request_id) before.
   bool is_merged = false;
   bool is_repeated = false;

@@ -183,17 +183,6 @@ Pool::Pool(const Options& options, admission::Line* line, observe::Observer* obs
       gate_(Gate::Options(), options.connections_max),
       options_(Prepared(options)) {}
 
-absl::StatusOr<std::unique_ptr<Pool>> Pool::Open(const Options& options, admission::Line* line,
-                                                 observe::Observer* observer) {
-  std::unique_ptr<Pool> pool(new Pool(options, line, observer));
-  const absl::Status prepared = pool->PrepareFor(options.connections_max);
-  if (prepared.ok()) return pool;
-  // Those that have been started wait in it, and serve whoever has come to the end.
-  line->Close();
-  line->RefuseAll(errors::Draining());
-  return prepared;
-}
-
 int Pool::WarmCount(const Options& options) { return options.one_call_per_connection ? 0 : options.connections_warm; }
 
 std::shared_ptr<const Pool::Options> Pool::Prepared(Options options) {

@@ -9,7 +9,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/admission/line.h"
 #include "server/base/mutex.h"
@@ -47,14 +46,13 @@ class Pool {
     bool one_call_per_connection = false;
   };
 
-  // Starts the threads: RESOURCE_EXHAUSTED, and a Line that is closed and empty, if the system gives it not so many.
-  // `line` and `observer` must outlive the pool.
-  static absl::StatusOr<std::unique_ptr<Pool>> Open(const Options& options, admission::Line* line,
-                                                    observe::Observer* observer);
+  // Serves nobody before PrepareFor(). `line` and `observer` must outlive the pool.
+  Pool(const Options& options, admission::Line* line, observe::Observer* observer);
   // Close the Line first: the threads end when it is closed and empty.
   ~Pool();
 
-  // Has the threads that so many connections need: RESOURCE_EXHAUSTED if the system gives them not. Before Adjust.
+  // Has the threads that so many connections need: RESOURCE_EXHAUSTED if the system gives them not (those that it gave
+  // serve). At the start, and before Adjust.
   absl::Status PrepareFor(int connections_max);
   // From now on; all but jit_strategy, connections_warm, proof_interval and one_call_per_connection. Connections with
   // another login than theirs are replaced, those too many closed, each after the call that has it. One at a time.
@@ -84,8 +82,6 @@ class Pool {
 
  private:
   class Worker;
-
-  Pool(const Options& options, admission::Line* line, observe::Observer* observer);
 
   void OnOpened(const Connection& connection, absl::Duration took);
   // Of an attempt with the login of this generation.

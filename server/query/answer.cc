@@ -63,7 +63,9 @@ google::rpc::Status ReplyRoom::TakeError(const absl::Status& error, size_t parts
     few.code = all.code;
     few.reason = all.reason;
     few.outcome = all.outcome;
-    few.metadata["statementIndex"] = all.metadata["statementIndex"];
+    for (const char* key : {"statementIndex", "sqlstate"}) {
+      if (all.metadata.count(key) > 0) few.metadata[key] = all.metadata[key];
+    }
     rpc = ToRpcStatus(MakeError(std::move(few)));
   }
   bytes_ += static_cast<int64_t>(rpc.ByteSizeLong()) + kFraming;

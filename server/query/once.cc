@@ -204,11 +204,7 @@ bool Once::MayTryAgain() { return turn_.cost().reruns++ < kRerunsMax; }
 
 // What an earlier try may have committed is not forgotten.
 absl::Status Once::Told(const absl::Status& status) const {
-  if (!turn_.cost().commit_is_unknown) return status;
-  ErrorFacts facts = FactsOf(status);
-  facts.outcome = v1::OUTCOME_UNKNOWN;
-  // Its RetryInfo stays: another try with the same id is safe.
-  return MakeError(std::move(facts));
+  return turn_.cost().commit_is_unknown ? PerhapsDoneBefore(status) : status;
 }
 
 // Of a statement about the ledger.

@@ -27,7 +27,7 @@ struct CallCost {
   // Times that the work was done and had to be done again: bounded, unlike attempts that
   // found a dead connection.
   int reruns = 0;
-  // Why it was done again within a turn (SERIALIZATION_FAILURE, DEADLOCK_DETECTED), each time.
+  // Why it was done again within a turn (SERIALIZATION_FAILURE), each time.
   std::vector<std::string> conflicts;
   int backend_pid = 0;  // 0 behind a pooler
   int flight_statements = 0;

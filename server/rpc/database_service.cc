@@ -219,7 +219,6 @@ void DatabaseService::Refuse(const char* method, const std::string& caller, cons
   event.method = method;
   event.caller = caller;
   event.tag = tag;
-  event.attempts = 0;
   event.status = status;
   observer_.Record(event);
   entry->Finish(status, nullptr);
