@@ -186,12 +186,17 @@ Gateway::~Gateway() {
 // One that could not start as a whole, but listens: gRPC would wait for whoever has called, a Listen for ever.
 void Gateway::Abandon() {
   line_->Close();
-  line_->RefuseAll(errors::Draining());
   if (hub_ != nullptr) hub_->Close();
-  service_->calls().Drain();
-  // Whoever is on a connection hears what became of the work.
-  AwaitCalls(absl::Now() + absl::Seconds(3));
+  EndCalls();
   server_->Shutdown(absl::Now() + absl::Milliseconds(100));
+}
+
+// What gRPC cancels is told CANCELLED, whatever became of it: the last calls are ended here,
+// and answered. A cancel may take some time (Connection::Options::cancel_wait).
+void Gateway::EndCalls() {
+  line_->RefuseAll(errors::Draining());
+  service_->calls().Drain();
+  AwaitCalls(absl::Now() + absl::Seconds(3));
 }
 
 void Gateway::AwaitCalls(absl::Time until) const {
@@ -226,11 +231,7 @@ void Gateway::Drain(const std::string& why) {
   // Calls are served until the grace ends. Streams that others hold (a health Watch) do not
   // count: gRPC would wait for them as well.
   AwaitCalls(grace_end);
-  line_->RefuseAll(errors::Draining());
-  // What gRPC cancels is told CANCELLED, whatever became of it: the last calls are ended here,
-  // and answered. A cancel may take some time (Connection::Options::cancel_wait).
-  service_->calls().Drain();
-  AwaitCalls(absl::Now() + absl::Seconds(3));
+  EndCalls();
   AwaitQuiet(absl::Now() + absl::Seconds(1));
   server_->Shutdown(absl::Now() + absl::Milliseconds(100));
   // Until now it tells how far this is.

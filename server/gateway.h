@@ -70,6 +70,7 @@ class Gateway {
           std::unique_ptr<observe::Observer> trace_exporter, observe::Log* log);
   absl::Status OpenAdminPorts();
   void Abandon();
+  void EndCalls();
   admin::Controls Controls();
 
   // Who waits for a Reload. Answered once.

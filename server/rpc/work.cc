@@ -91,9 +91,9 @@ class Batch : public RequestWork {
     std::vector<observe::CallFinished::FailedStatement> failed;
     for (int i = 0; i < response_.results_size(); ++i) {
       if (!response_.results(i).has_error()) continue;
-      const absl::Status error = query::FromRpcStatus(response_.results(i).error());
+      ErrorFacts facts = FactsOf(query::FromRpcStatus(response_.results(i).error()));
       failed.push_back(
-          {static_cast<size_t>(i), ReasonOf(error), std::string(OutcomeName(OutcomeOf(error))), SqlStateOf(error)});
+          {static_cast<size_t>(i), facts.reason, std::string(OutcomeName(facts.outcome)), facts.metadata["sqlstate"]});
     }
     return failed;
   }
